@@ -1,0 +1,1 @@
+"""Joint distributions with known mutual information, one file per family."""

@@ -1,0 +1,1 @@
+"""Plug-in estimators over cells."""

@@ -1,0 +1,1 @@
+"""Parametric estimators: exact where the model holds."""

@@ -1,0 +1,1 @@
+"""Variational bounds with trained critics."""

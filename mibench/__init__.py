@@ -1,0 +1,51 @@
+"""mibench: how far is a mutual-information estimate from the truth?"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
+    from mibench.registry import make_distribution, make_estimator, register_distribution, register_estimator
+
+__version__ = "0.1.0"
+
+# Public names by module, imported at first use so that `import mibench` costs next to nothing.
+_PUBLIC = {
+    "mibench.interface": (
+        "Context",
+        "Estimate",
+        "Estimator",
+        "GroundTruth",
+        "InputError",
+        "JointDistribution",
+        "Sample",
+    ),
+    "mibench.registry": ("make_distribution", "make_estimator", "register_distribution", "register_estimator"),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = [
+    "Context",
+    "Estimate",
+    "Estimator",
+    "GroundTruth",
+    "InputError",
+    "JointDistribution",
+    "Sample",
+    "make_distribution",
+    "make_estimator",
+    "register_distribution",
+    "register_estimator",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mibench' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

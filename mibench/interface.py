@@ -1,0 +1,398 @@
+"""The words every part of mibench shares: samples, truths, estimates, and who makes them.
+
+Start reading here; this module imports nothing of mibench. An *estimator* turns n paired points into an estimate of
+a dependence quantity; a *joint distribution* makes such points and knows the true value. Everything is in nats.
+
+An estimator or a distribution is a frozen dataclass whose fields are its (hyper-)parameters, so it prints itself,
+compares, hashes and pickles. The facts that a listing shows (name, family, citation, ...) are literals in its
+registration decorator, see `mibench.registry`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Bound = Literal["lower", "upper", "none"]
+Scalar = float | int | str | bool | None
+
+
+class InputError(ValueError):
+    """Data or parameters that cannot be used; the message is one line that says what is wrong and what is accepted."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Data
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """n independent pairs drawn from a joint distribution.
+
+    Attributes
+    ----------
+    x, y
+        Float64 arrays of shape (n, dim_x) and (n, dim_y).
+    pmi
+        Pointwise mutual information log p(x,y) / (p(x) p(y)) of each pair in nats, shape (n,); None where the density
+        is not known. Its mean is the best unbiased guess that knows the density: the oracle.
+    """
+
+    x: Array
+    y: Array
+    pmi: Array | None = None
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """The true value of a quantity, in nats, and how it is known.
+
+    `standard_error` is 0 for a closed form or a quadrature. Where only an interval is certain, `value` is its midpoint
+    and `low`, `high` are its ends; elsewhere they are None.
+    """
+
+    value: float
+    standard_error: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    method: Literal["closed form", "quadrature", "monte carlo", "certified interval"] = "closed form"
+    quantity: str = "mi"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an estimator may use besides the data: its own randomness, a device, threads, and the kind of each column.
+
+    `x_discrete` and `y_discrete` hold one bool per column; None means that all columns are continuous. `level` and
+    `method` describe the interval asked for (None: no interval). An estimator draws random numbers from `rng` only.
+    """
+
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    device: str = "cpu"
+    threads: int = 1
+    level: float | None = None
+    method: str | None = None
+    x_discrete: tuple[bool, ...] | None = None
+    y_discrete: tuple[bool, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate in nats, never clipped: a negative value is a value.
+
+    Attributes
+    ----------
+    value
+        The estimate of `quantity` in nats.
+    low, high, level
+        An interval and its nominal coverage, or None.
+    quantity
+        What is estimated: "mi" is Shannon mutual information; other quantities are never compared with it.
+    bound
+        "lower" or "upper" where the expectation is a bound on the truth, else "none".
+    diagnostics
+        Plain values (numbers, strings, short lists; curves of at most 200 points) that help to judge the estimate.
+    warnings
+        Reasons to distrust the estimate, one sentence each.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    quantity: str = "mi"
+    bound: Bound = "none"
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Parameters
+
+
+def parameter(default: Any, doc: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """Declare one parameter of an estimator or a distribution as a dataclass field.
+
+    `low` and `high` are inclusive limits. Use `Literal[...]` as the annotation where only a few words are accepted.
+    """
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """Name, type, default, limits and one-line description of a parameter, as `mibench show` prints them."""
+
+    name: str
+    kind: str
+    default: Any
+    doc: str
+    low: float | None
+    high: float | None
+    choices: tuple[Scalar, ...] | None
+
+    def accepted(self) -> str:
+        """Say in words which values are accepted."""
+        if self.choices is not None:
+            return "one of " + ", ".join(map(str, self.choices))
+        limits = [f">= {self.low:g}"] * (self.low is not None) + [f"<= {self.high:g}"] * (self.high is not None)
+        return " ".join([self.kind, *limits])
+
+
+def parameters_of(cls: type[Configurable]) -> dict[str, ParameterInfo]:
+    """Describe the parameters of an estimator or distribution class, in their order."""
+    hints = typing.get_type_hints(cls)
+    described = {}
+    for entry in dataclasses.fields(cls):
+        hint, choices = hints[entry.name], None
+        if typing.get_origin(hint) is Literal:
+            choices = typing.get_args(hint)
+        kind = " or ".join(map(str, choices)) if choices else _type_name(hint)
+        default = (
+            entry.default_factory()
+            if entry.default is dataclasses.MISSING and callable(entry.default_factory)
+            else entry.default
+        )
+        meta = entry.metadata
+        described[entry.name] = ParameterInfo(
+            entry.name, kind, default, meta.get("doc", ""), meta.get("low"), meta.get("high"), choices
+        )
+    return described
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return " or ".join("none" if arg is type(None) else _type_name(arg) for arg in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        inner = [arg for arg in typing.get_args(hint) if arg is not Ellipsis]
+        return f"tuple of {_type_name(inner[0])}"
+    names = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+    return names.get(hint, getattr(hint, "__name__", str(hint)).lower())
+
+
+def _matches(value: Any, hint: Any) -> bool:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return value in args
+    if origin in (types.UnionType, typing.Union):
+        return any(_matches(value, arg) for arg in args)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_matches(item, args[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+@dataclass(frozen=True)
+class Configurable:
+    """A frozen dataclass whose fields are parameters, checked when it is made."""
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for name, info in parameters_of(type(self)).items():
+            value = getattr(self, name)
+            where = f"{self.label()}: parameter {name} = {value!r}"
+            if not _matches(value, hints[name]):
+                raise InputError(f"{where} is not accepted; give {info.accepted()}")
+            numbers = value if isinstance(value, tuple) else (value,)
+            for number in numbers:
+                if isinstance(number, int | float) and not isinstance(number, bool):
+                    below = info.low is not None and number < info.low
+                    if below or (info.high is not None and number > info.high):
+                        raise InputError(f"{where} is out of range; give {info.accepted()}")
+
+    @classmethod
+    def label(cls) -> str:
+        """Name as registered, or the class name of an object that nobody registered."""
+        facts = getattr(cls, "facts", None)
+        return facts.name if facts is not None else cls.__name__
+
+    def with_parameters(self, **changes: Any) -> Self:
+        """Return a copy with some parameters changed."""
+        return dataclasses.replace(self, **changes)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Estimators
+
+
+@dataclass(frozen=True)
+class EstimatorFacts:
+    """What a listing shows of an estimator; literals in `@register_estimator(...)`.
+
+    Attributes
+    ----------
+    name, family, summary, citation
+        kebab-case name, the folder it lives in, one line of description, a BibTeX entry.
+    version
+        Raised whenever the same data and seed can give another number.
+    quantity, bound
+        As in `Estimate`. Where they depend on parameters, the class overrides the property of that name.
+    supports
+        Kinds of columns: "continuous", "discrete", "mixed" (both kinds in one variable or between X and Y).
+    max_dim
+        Largest dim_x + dim_y that makes sense, or None.
+    symmetric, deterministic
+        Whether estimate(x, y) = estimate(y, x) up to rounding, and whether the estimator's own seed is unused.
+    invariances
+        Changes of the data that leave the estimate as it is, of: "shift", "scale" (one factor for a whole block),
+        "column-scale", "monotone" (increasing maps of each column), "linear" (invertible maps of a block), "rows"
+        (their order).
+    trains, devices
+        Whether it fits a model by iteration, and the device classes it can use.
+    aliases
+        Other names that find it.
+    """
+
+    name: str
+    family: str
+    summary: str
+    citation: str
+    version: str = "1"
+    quantity: str = "mi"
+    bound: Bound = "none"
+    supports: tuple[str, ...] = ("continuous",)
+    max_dim: int | None = None
+    symmetric: bool = False
+    deterministic: bool = False
+    invariances: tuple[str, ...] = ()
+    trains: bool = False
+    devices: tuple[str, ...] = ("cpu",)
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimator(Configurable, ABC):
+    """Estimates a dependence quantity from paired points: a frozen dataclass that implements `estimate`."""
+
+    facts: typing.ClassVar[EstimatorFacts]
+
+    @property
+    def quantity(self) -> str:
+        """The quantity estimated with these parameters."""
+        return self.facts.quantity
+
+    @property
+    def bound(self) -> Bound:
+        """Which bound the estimate is with these parameters."""
+        return self.facts.bound
+
+    @property
+    def version(self) -> str:
+        """Version of the estimator and of the ones it wraps."""
+        return _nested_version(self, self.facts.version)
+
+    @abstractmethod
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        """Estimate the quantity from pairs (x[i], y[i]).
+
+        x (n, dim_x) and y (n, dim_y) have been checked: float64, finite, the same number of rows, no constant column,
+        and `unsupported` returned None for their shape. They must not be changed.
+        """
+
+    def estimate_batch(
+        self, xs: Sequence[Array], ys: Sequence[Array], contexts: Sequence[Context]
+    ) -> Iterator[tuple[int, Estimate]]:
+        """Estimate several samples of one shape, yielding (index, estimate) as they finish.
+
+        The default is a loop. Override it where training all at once is cheaper.
+        """
+        for index, (x, y, context) in enumerate(zip(xs, ys, contexts, strict=True)):
+            yield index, self.estimate(x, y, context)
+
+    def unsupported(
+        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
+    ) -> str | None:
+        """Say why data of this shape cannot be estimated, or return None where it can.
+
+        Extend it (`super().unsupported(...) or ...`) where a parameter sets a limit, such as n > k.
+        """
+        supports, kinds = self.facts.supports, {*x_discrete, *y_discrete}
+        kind = "mixed" if len(kinds) == 2 else "discrete" if kinds == {True} else "continuous"
+        if kind not in supports:
+            return f"{kind} columns are not supported (only {', '.join(supports)})"
+        if self.facts.max_dim is not None and dim_x + dim_y > self.facts.max_dim:
+            return f"too many dimensions: {dim_x} + {dim_y} > {self.facts.max_dim}"
+        if n < 2:
+            return f"needs at least 2 points, got {n}"
+        return None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Distributions
+
+
+@dataclass(frozen=True)
+class DistributionFacts:
+    """What a listing shows of a distribution; literals in `@register_distribution(...)`.
+
+    `summary` is one line; `formula` says how I(X; Y) is obtained; `version` is raised whenever the same seed can give
+    another sample or the truth changes.
+    """
+
+    name: str
+    family: str
+    summary: str
+    formula: str
+    citation: str
+    version: str = "1"
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JointDistribution(Configurable, ABC):
+    """A joint distribution of (X, Y) whose mutual information is known. Subclass it as a frozen dataclass."""
+
+    facts: typing.ClassVar[DistributionFacts]
+
+    # A subclass declares dim_x and dim_y as parameters, or as properties where they follow from other parameters.
+    if typing.TYPE_CHECKING:
+
+        @property
+        def dim_x(self) -> int: ...
+        @property
+        def dim_y(self) -> int: ...
+
+    @property
+    def x_discrete(self) -> tuple[bool, ...]:
+        """One bool per column of X: whether it takes countably many values."""
+        return (False,) * self.dim_x
+
+    @property
+    def y_discrete(self) -> tuple[bool, ...]:
+        """One bool per column of Y: whether it takes countably many values."""
+        return (False,) * self.dim_y
+
+    @property
+    def version(self) -> str:
+        """Version of the distribution and of the ones it wraps."""
+        return _nested_version(self, self.facts.version)
+
+    @abstractmethod
+    def sample(self, n: int, rng: np.random.Generator) -> Sample:
+        """Draw n independent pairs; the sample carries their pointwise MI where the density is known."""
+
+    def pmi(self, x: Array, y: Array) -> Array | None:
+        """Return log p(x,y) / (p(x) p(y)) in nats of any pairs, shape (n,); None where the density is not known."""
+        return None
+
+    @abstractmethod
+    def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
+        """Return the true value of a quantity, computed from the parameters; None where it is not known."""
+
+
+def _nested_version(owner: Configurable, own: str) -> str:
+    inner = [getattr(owner, entry.name) for entry in dataclasses.fields(owner)]
+    versions = [part.version for part in inner if isinstance(part, Estimator | JointDistribution)]
+    return "/".join([own, *versions])

@@ -1,0 +1,443 @@
+"""From names to estimators and distributions.
+
+Three ways to be found:
+
+- a file in the folders `estimators/` or `distributions/` with a decorated class (nothing else to edit),
+- an entry point of the group `mibench.estimators` or `mibench.distributions` in another installed package,
+- `path/to/file.py:Object`, on the command line and in Python.
+
+The facts given to a decorator are literals. They are read from the source text, so that listing imports no estimator
+and never torch; a module is imported when its object is used.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import fnmatch
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from mibench import suites
+from mibench.interface import (
+    Configurable,
+    DistributionFacts,
+    Estimator,
+    EstimatorFacts,
+    InputError,
+    JointDistribution,
+    ParameterInfo,
+    parameters_of,
+)
+
+Object = TypeVar("Object", bound=Configurable)
+Class = TypeVar("Class", bound=type[Configurable])
+Facts = EstimatorFacts | DistributionFacts
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Specifications: name[key=value, ...]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name with the parameters as they were written, e.g. `infonce[batch_size=512,critic=separable]`."""
+
+    name: str
+    parameters: dict[str, str]
+
+    def __str__(self) -> str:
+        inside = ",".join(f"{key}={value}" for key, value in self.parameters.items())
+        return f"{self.name}[{inside}]" if inside else self.name
+
+
+def split_list(text: str) -> list[str]:
+    """Split at the commas that stand outside of brackets: `ksg,infonce[a=1,b=2]` gives two items."""
+    items, depth, start = [], 0, 0
+    for position, letter in enumerate(text):
+        depth += (letter in "[(") - (letter in "])")
+        if letter == "," and depth == 0:
+            items.append(text[start:position])
+            start = position + 1
+    if depth != 0:
+        raise InputError(f"brackets do not match in {text!r}; write name[key=value,...]")
+    return [item.strip() for item in [*items, text[start:]] if item.strip()]
+
+
+def parse_spec(text: str) -> Spec:
+    """Parse `name[key=value,...]`; values may hold brackets of their own."""
+    name, bracket, rest = text.strip().partition("[")
+    if bracket and not rest.endswith("]"):
+        raise InputError(f"brackets do not match in {text!r}; write name[key=value,...]")
+    parameters: dict[str, str] = {}
+    for item in split_list(rest[:-1]):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or not key or not value:
+            raise InputError(f"{item!r} in {text!r} is no parameter; write name[key=value,...]")
+        if key in parameters:
+            raise InputError(f"parameter {key} is given twice in {text!r}")
+        parameters[key] = value
+    if not name:
+        raise InputError(f"no name in {text!r}; write name[key=value,...]")
+    return Spec(name, parameters)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Catalogues: what exists, read from source text
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered class: its facts, where it lives, and the file it was read from."""
+
+    facts: Facts
+    module: str
+    qualname: str
+    path: Path | None
+
+    def load(self) -> type[Configurable]:
+        """Import the module and return the class."""
+        found: Any = importlib.import_module(self.module)
+        for part in self.qualname.split("."):
+            found = getattr(found, part)
+        return typing.cast(type[Configurable], found)
+
+
+class Catalogue(Generic[Object]):
+    """All registered classes of one kind, by name and alias."""
+
+    def __init__(self, kind: Literal["estimator", "distribution"], base: type[Object], facts: type[Facts]) -> None:
+        self.kind, self.base, self.facts = kind, base, facts
+        self.group = self.package = f"mibench.{kind}s"
+        self._decorated: dict[str, Entry] = {}  # registered while running, outside of the folders and entry points
+
+    def entries(self) -> dict[str, Entry]:
+        """Every entry by its name, sorted."""
+        return dict(sorted({**self._written, **self._decorated}.items()))
+
+    @functools.cached_property
+    def _written(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        root = Path(__file__).with_name(f"{self.kind}s")
+        for path in sorted(root.rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            for entry in self._read(path, ".".join([self.package, *parts])):
+                _add(found, entry, self.kind)
+        for point in importlib.metadata.entry_points(group=self.group):
+            module = point.value.partition(":")[0]
+            for entry in self._read(_source_of(module), module):
+                if point.value in (module, f"{module}:{entry.qualname}"):
+                    _add(found, entry, self.kind)
+        return found
+
+    def _read(self, path: Path | None, module: str) -> Iterator[Entry]:
+        text = path.read_text(encoding="utf-8") if path is not None and path.exists() else ""
+        if f"register_{self.kind}(" not in text:
+            return
+        for node in ast.walk(ast.parse(text, filename=str(path))):
+            if isinstance(node, ast.ClassDef):
+                for call in node.decorator_list:
+                    if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(f"register_{self.kind}"):
+                        try:
+                            facts = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+                        except ValueError as error:
+                            raise InputError(
+                                f"{path}:{call.lineno}: facts in @register_{self.kind}(...) are read without running "
+                                "the file: write them as literals"
+                            ) from error
+                        yield Entry(self.facts(**facts), module, node.name, path)
+
+    def register(self, cls: type[Configurable], facts: dict[str, Any]) -> None:
+        """Attach the facts to a class and make it known; a name that another class has is refused."""
+        if not issubclass(cls, self.base):
+            raise InputError(f"{cls.__name__} is registered as {self.kind} but is no {self.base.__name__}")
+        entry = Entry(self.facts(**facts), cls.__module__, cls.__qualname__, None)
+        known = {name: other for other in self.entries().values() for name in (other.facts.name, *other.facts.aliases)}
+        for name in (entry.facts.name, *entry.facts.aliases):
+            other = known.get(name, entry)
+            # The same class again is no conflict: a notebook cell that is run twice, a module that is reloaded.
+            if (other.module, other.qualname) != (entry.module, entry.qualname):
+                raise InputError(f"{self.kind} {name!r} is registered already, by {other.module}.{other.qualname}")
+        decorated: Any = cls
+        decorated.facts = entry.facts
+        if entry.facts.name not in self._written:
+            self._decorated[entry.facts.name] = entry
+            _loaded[entry.module, entry.qualname] = cls
+
+    def find(self, name: str) -> type[Object]:
+        """Return the class of a name, an alias, or `path/to/file.py:Object`."""
+        path, _, attribute = name.rpartition(":")
+        if path.endswith(".py"):
+            return self._from_file(Path(path), attribute)
+        for entry in self.entries().values():
+            if name in (entry.facts.name, *entry.facts.aliases):
+                cls = _loaded.get((entry.module, entry.qualname)) or entry.load()
+                return self._checked(cls, entry.qualname)
+        hint = nearest(name, self.names())
+        raise InputError(f"unknown {self.kind} {name!r}{hint}; `mibench list {self.kind}s` shows all")
+
+    def names(self) -> list[str]:
+        """Every name and alias."""
+        return [name for entry in self.entries().values() for name in (entry.facts.name, *entry.facts.aliases)]
+
+    def expand(self, text: str) -> list[str]:
+        """Expand a glob such as `*ksg*[k=3]` over the names; anything else is returned as it is."""
+        spec = parse_spec(text)
+        if not set("*?") & set(spec.name) or ".py:" in spec.name:
+            return [text]
+        names = fnmatch.filter(self.entries(), spec.name)
+        if not names:
+            raise InputError(f"no {self.kind} is named like {spec.name!r}; `mibench list {self.kind}s` shows all")
+        return [str(dataclasses.replace(spec, name=name)) for name in names]
+
+    def _from_file(self, path: Path, attribute: str) -> type[Object]:
+        if not path.is_file():
+            raise InputError(f"no file {str(path)!r}; give path/to/file.py:Object")
+        # One module per file, however often and from wherever it is named.
+        module_name = "mibench_file_" + path.resolve().as_posix().replace("/", "_").replace(".", "_")
+        module = sys.modules.get(module_name)
+        if module is None:
+            spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+            assert spec is not None
+            assert spec.loader is not None
+            module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
+            try:
+                spec.loader.exec_module(module)
+            except BaseException as error:
+                del sys.modules[module_name]
+                if isinstance(error, Exception) and not isinstance(error, InputError):
+                    raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+                raise
+        cls = getattr(module, attribute, None)
+        if not (isinstance(cls, type) and issubclass(cls, self.base)):
+            inside = [name for name, value in vars(module).items() if self._is_own(value, module)]
+            what = "is not in" if cls is None else f"is no {self.base.__name__} in"
+            raise InputError(f"{attribute!r} {what} {path}{nearest(attribute, inside)}")
+        return self._checked(cls, str(path))
+
+    def _is_own(self, value: object, module: types.ModuleType) -> bool:
+        return isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+
+    def _checked(self, cls: type[Any], where: str) -> type[Object]:
+        if inspect.isabstract(cls):
+            missing = ", ".join(sorted(cls.__abstractmethods__))
+            raise InputError(f"{where}: {cls.__name__} does not define {missing}")
+        own = {name for name, hint in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(hint)}
+        if own - {entry.name for entry in dataclasses.fields(cls)}:
+            raise InputError(f"{where}: {cls.__name__} has parameters but is no dataclass; add @dataclass(frozen=True)")
+        if not hasattr(cls, "facts"):
+            summary = (inspect.getdoc(cls) or "no description").partition("\n")[0]
+            words: dict[str, Any] = {"name": cls.__name__, "family": "own", "summary": summary, "citation": ""}
+            if self.kind == "distribution":
+                words["formula"] = summary
+            cls.facts = self.facts(**words)
+        return cls
+
+    def make(self, spec: str | Object | type[Object], **parameters: Any) -> Object:
+        """Make an object from its name with parameters in brackets and as keywords."""
+        if isinstance(spec, type):
+            return self._checked(spec, spec.__module__)(**parameters)
+        if not isinstance(spec, str):
+            self._checked(type(spec), type(spec).__module__)
+            return spec.with_parameters(**parameters) if parameters else spec
+        parsed = parse_spec(self.resolve(spec))
+        cls = self.find(parsed.name)
+        accepted = parameters_of(cls)
+        for key in [*parsed.parameters, *parameters]:
+            if key not in accepted:
+                listing = ", ".join(accepted) or "none"
+                raise InputError(
+                    f"{parsed.name} has no parameter {key!r}{nearest(key, list(accepted))}; accepted: {listing}"
+                )
+        hints = typing.get_type_hints(cls)
+        values = {
+            key: _read_value(text, hints[key], accepted[key], parsed.name) for key, text in parsed.parameters.items()
+        }
+        values |= {key: _coerce(value, hints[key]) for key, value in parameters.items()}
+        missing = [key for key, info in accepted.items() if info.default is dataclasses.MISSING and key not in values]
+        if missing:
+            raise InputError(f"{parsed.name} needs {', '.join(missing)}; write {parsed.name}[{missing[0]}=...]")
+        return cls(**values)
+
+    def resolve(self, text: str) -> str:
+        """Replace a task's id by the distribution it stands for; other texts stay as they are."""
+        return suites.task_ids().get(text.strip(), text) if self.kind == "distribution" else text
+
+
+_loaded: dict[tuple[str, str], type[Configurable]] = {}
+estimators: Catalogue[Estimator] = Catalogue("estimator", Estimator, EstimatorFacts)  # type: ignore[type-abstract]
+distributions: Catalogue[JointDistribution] = Catalogue("distribution", JointDistribution, DistributionFacts)  # type: ignore[type-abstract]
+
+
+def register_estimator(**facts: Any) -> Callable[[Class], Class]:
+    """Register an estimator class; the keywords are the literals of `EstimatorFacts`."""
+
+    def decorate(cls: Class) -> Class:
+        estimators.register(cls, facts)
+        return cls
+
+    return decorate
+
+
+def register_distribution(**facts: Any) -> Callable[[Class], Class]:
+    """Register a distribution class; the keywords are the literals of `DistributionFacts`."""
+
+    def decorate(cls: Class) -> Class:
+        distributions.register(cls, facts)
+        return cls
+
+    return decorate
+
+
+def make_estimator(spec: str | Estimator | type[Estimator], **parameters: Any) -> Estimator:
+    """Make an estimator from `name[key=value,...]`, `path/to/file.py:Class` or a class, with further parameters.
+
+    >>> make_estimator("ksg[k=5]").k
+    5
+    """
+    return estimators.make(spec, **parameters)
+
+
+def make_distribution(spec: str | JointDistribution | type[JointDistribution], **parameters: Any) -> JointDistribution:
+    """Make a distribution from `name[key=value,...]`, a task's id, `path/to/file.py:Class` or a class.
+
+    >>> make_distribution("gaussian-sparse[rho=0.8]", dim_x=2, dim_y=2).dim_x
+    2
+    """
+    return distributions.make(spec, **parameters)
+
+
+def parameter_values(owner: Configurable) -> dict[str, Any]:
+    """Return the parameters as plain JSON values; a wrapped object is its full specification."""
+    values = {entry.name: getattr(owner, entry.name) for entry in dataclasses.fields(owner)}
+    return {key: full_spec(value) if isinstance(value, Configurable) else value for key, value in values.items()}
+
+
+def full_spec(owner: Configurable) -> str:
+    """Write an object as `name[key=value,...]` with every parameter, so that `make_*` gives it back."""
+    inside = ",".join(f"{key}={_write_value(value)}" for key, value in parameter_values(owner).items())
+    return f"{owner.label()}[{inside}]" if inside else owner.label()
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """Say which of the names is nearest, as an addition to a message."""
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    return f" (nearest: {found[0]})" if found else ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Parameter values as text
+
+
+def _write_value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + ",".join(map(_write_value, value)) + ")"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read_value(text: str, hint: Any, info: ParameterInfo, owner: str) -> Any:
+    value = _parse(text, hint)
+    if value is _NOT_READ:
+        raise InputError(f"{owner}: parameter {info.name} = {text!r} is not accepted; give {info.accepted()}")
+    return value
+
+
+_NOT_READ = object()
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def _parse(text: str, hint: Any) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        for arg in sorted(args, key=lambda kind: kind is str):  # text would take anything: last
+            value = _parse(text, arg)
+            if value is not _NOT_READ:
+                return value
+        return _NOT_READ
+    if origin is Literal:
+        return next((arg for arg in args if str(arg).lower() == text.lower()), _NOT_READ)
+    if origin is tuple:
+        if Path(text).suffix in (".npy", ".csv", ".txt"):
+            return _coerce(_read_matrix(text), hint)
+        inside = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+        values = tuple(_parse(item, args[0]) for item in split_list(inside))
+        return _NOT_READ if _NOT_READ in values else values
+    if isinstance(hint, type) and issubclass(hint, JointDistribution):
+        return make_distribution(text)
+    if isinstance(hint, type) and issubclass(hint, Estimator):
+        return make_estimator(text)
+    if hint is type(None):
+        return None if text.lower() == "none" else _NOT_READ
+    if hint is bool:
+        return _WORDS.get(text.lower(), _NOT_READ)
+    if hint is str:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return _NOT_READ
+    if hint is float:
+        return number
+    return int(number) if number.is_integer() else _NOT_READ
+
+
+def _read_matrix(path: str) -> Any:
+    import numpy as np
+
+    try:
+        return np.load(path) if path.endswith(".npy") else np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a matrix: {error}") from error
+
+
+def _coerce(value: Any, hint: Any) -> Any:
+    """Accept what Python users write: arrays and lists for tuples, specifications for wrapped objects."""
+    kinds = [hint, *typing.get_args(hint)]
+    if isinstance(value, str):
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, JointDistribution):
+                return make_distribution(value)
+            if isinstance(kind, type) and issubclass(kind, Estimator):
+                return make_estimator(value)
+        return value
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        value = value.tolist()
+    if isinstance(value, list):
+        return tuple(_coerce(item, None) for item in value)
+    return value
+
+
+def _add(found: dict[str, Entry], entry: Entry, kind: str) -> None:
+    known = {name: other for other in found.values() for name in (other.facts.name, *other.facts.aliases)}
+    for name in (entry.facts.name, *entry.facts.aliases):
+        if name in known:
+            other = known[name]
+            raise InputError(
+                f"{kind} {name!r} is registered twice, by {other.module}.{other.qualname} and "
+                f"{entry.module}.{entry.qualname}"
+            )
+    found[entry.facts.name] = entry
+
+
+def _source_of(module: str) -> Path | None:
+    """Find a module's source file without importing its parents."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    origin = Path(spec.origin)
+    if not rest:
+        return origin
+    path = origin.parent.joinpath(*rest)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
