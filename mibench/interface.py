@@ -355,6 +355,8 @@ class JointDistribution(Configurable, ABC):
     """A joint distribution of (X, Y) whose mutual information is known. Subclass it as a frozen dataclass."""
 
     facts: typing.ClassVar[DistributionFacts]
+    # Whether a distribution that wraps another has the same MI: true of maps that are injective on X and on Y.
+    keeps_mi: typing.ClassVar[bool] = False
 
     # A subclass declares dim_x and dim_y as parameters, or as properties where they follow from other parameters.
     if typing.TYPE_CHECKING:

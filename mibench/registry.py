@@ -202,23 +202,7 @@ class Catalogue(Generic[Object]):
         return [str(dataclasses.replace(spec, name=name)) for name in names]
 
     def _from_file(self, path: Path, attribute: str) -> type[Object]:
-        if not path.is_file():
-            raise InputError(f"no file {str(path)!r}; give path/to/file.py:Object")
-        # One module per file, however often and from wherever it is named.
-        module_name = "mibench_file_" + path.resolve().as_posix().replace("/", "_").replace(".", "_")
-        module = sys.modules.get(module_name)
-        if module is None:
-            spec = importlib.util.spec_from_file_location(module_name, path.resolve())
-            assert spec is not None
-            assert spec.loader is not None
-            module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
-            try:
-                spec.loader.exec_module(module)
-            except BaseException as error:
-                del sys.modules[module_name]
-                if isinstance(error, Exception) and not isinstance(error, InputError):
-                    raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-                raise
+        module = import_file(path)
         cls = getattr(module, attribute, None)
         if not (isinstance(cls, type) and issubclass(cls, self.base)):
             inside = [name for name, value in vars(module).items() if self._is_own(value, module)]
@@ -416,6 +400,31 @@ def _coerce(value: Any, hint: Any) -> Any:
     if isinstance(value, list):
         return tuple(_coerce(item, None) for item in value)
     return value
+
+
+def import_file(path: Path) -> types.ModuleType:
+    """Import a Python file once, however often and from wherever it is named."""
+    if not path.is_file():
+        raise InputError(f"no file {str(path)!r}; give path/to/file.py:Object")
+    path = path.resolve()
+    name = "mibench_file_" + path.as_posix().replace("/", "_").replace(".", "_")
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    folder = str(path.parent)
+    if folder not in sys.path:  # so that it can import what lies beside it, as a script can
+        sys.path.append(folder)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
 
 
 def _add(found: dict[str, Entry], entry: Entry, kind: str) -> None:

@@ -1,0 +1,1 @@
+"""Running trials in supervised child processes."""

@@ -1,0 +1,154 @@
+"""One trial from sample to result, as it happens inside a child process."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mibench.execution.messages import Job, Work
+from mibench.inputs import check_pair
+from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
+from mibench.store import plain
+
+_CURVE_POINTS = 200
+
+
+def run_each(work: Work) -> Iterator[dict[str, Any]]:
+    """Run the trials one after another; yields the messages described in `messages`."""
+    truths: dict[JointDistribution, GroundTruth | None] = {}
+    for index, job in enumerate(work.jobs):
+        yield {"begin": index}
+        meter = _Meter()
+        row: dict[str, Any] = {}
+        try:
+            sample, row = _draw(work.estimator, job, truths)
+            meter = _Meter()  # the cost of the estimate, not of the sample
+            estimate = work.estimator.estimate(sample.x, sample.y, _context(work, job))
+            row |= _describe(estimate)
+        except Exception as error:
+            row |= _failure(error)
+        yield {"result": index, "row": {**row, **meter.read(), "batch_size": 1}}
+
+
+def run_together(work: Work) -> Iterator[dict[str, Any]]:
+    """Run the trials as one batch of the estimator; an exception ends the batch and leaves the others to the driver."""
+    truths: dict[JointDistribution, GroundTruth | None] = {}
+    drawn = [_draw(work.estimator, job, truths) for job in work.jobs]
+    xs, ys = [sample.x for sample, _ in drawn], [sample.y for sample, _ in drawn]
+    contexts = [_context(work, job) for job in work.jobs]
+    meter, size = _Meter(), len(work.jobs)
+    wall = cpu = spent_wall = spent_cpu = 0.0
+    try:
+        for ended, (index, estimate) in enumerate(work.estimator.estimate_batch(xs, ys, contexts)):
+            # What was spent since the last trial ended is divided among those that were still running.
+            cost = meter.read()
+            wall += (cost["wall_s"] - spent_wall) / (size - ended)
+            cpu += (cost["cpu_s"] - spent_cpu) / (size - ended)
+            spent_wall, spent_cpu = cost["wall_s"], cost["cpu_s"]
+            row = {**drawn[index][1], **_describe(estimate), **cost, "wall_s": wall, "cpu_s": cpu, "batch_size": size}
+            yield {"result": index, "row": row}
+    except Exception as error:
+        if size > 1:
+            raise
+        yield {"result": 0, "row": {**_failure(error), **meter.read(), "batch_size": 1}}
+
+
+def _draw(
+    estimator: Estimator, job: Job, truths: dict[JointDistribution, GroundTruth | None]
+) -> tuple[Sample, dict[str, Any]]:
+    law = job.distribution
+    sample = law.sample(job.n, np.random.default_rng(job.data_seed))
+    check_pair(sample.x, sample.y, estimator, law.x_discrete, law.y_discrete)
+    if law not in truths:
+        truths[law] = law.ground_truth(estimator.quantity)
+    truth = truths[law]
+    row: dict[str, Any] = {}
+    if truth is not None:
+        row = {
+            "truth": truth.value,
+            "truth_low": truth.low,
+            "truth_high": truth.high,
+            "truth_se": truth.standard_error,
+            "truth_method": truth.method,
+        }
+    if estimator.quantity == "mi" and sample.pmi is not None:
+        row["oracle"] = float(sample.pmi.mean())
+    return sample, row
+
+
+def _context(work: Work, job: Job) -> Context:
+    return Context(
+        rng=np.random.default_rng(job.estimator_seed),
+        device=work.device,
+        threads=work.threads,
+        x_discrete=job.distribution.x_discrete,
+        y_discrete=job.distribution.y_discrete,
+    )
+
+
+def _describe(estimate: Estimate) -> dict[str, Any]:
+    if not isinstance(estimate, Estimate):
+        raise TypeError(f"estimate() returned {type(estimate).__name__}, not an Estimate")
+    value = float(estimate.value)
+    return {
+        "status": "ok" if math.isfinite(value) else "nonfinite",
+        "estimate": value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "level": estimate.level,
+        "quantity": estimate.quantity,
+        "bound": estimate.bound,
+        "diagnostics": plain({key: _thin(value) for key, value in estimate.diagnostics.items()}),
+        "warnings": list(estimate.warnings),
+    }
+
+
+def _thin(value: Any) -> Any:
+    """Keep at most 200 points of a curve."""
+    length = len(value) if isinstance(value, list | tuple | np.ndarray) else 0
+    return value[:: math.ceil(length / _CURVE_POINTS)] if length > _CURVE_POINTS else value
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    out_of_memory = isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("out of memory", "can't allocate memory", "Cannot allocate memory")
+    )
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = "" if isinstance(error, InputError) else f" ({Path(where.filename).name}:{where.lineno})"
+    return {
+        "status": "oom" if out_of_memory else "error",
+        "error_type": type(error).__name__,
+        "error_text": f"{str(error)[:2000]}{place}",
+    }
+
+
+class _Meter:
+    """Wall seconds, CPU seconds of all threads, and peak resident memory since it was made."""
+
+    def __init__(self) -> None:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: forget the peak so far
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, Any]:
+        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
+        return {"wall_s": wall, "cpu_s": cpu, "peak_rss_mb": _peak_rss_mb()}
+
+
+def _peak_rss_mb() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024**2 if sys.platform == "darwin" else peak / 1024
