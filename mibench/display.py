@@ -9,10 +9,13 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from mibench.interface import InputError
 
 BITS = 1 / math.log(2)
 # Keys of rows and cells whose values are in nats.
@@ -80,6 +83,28 @@ def cell_table(cells: Sequence[Mapping[str, Any]], units: str) -> str:
         f"{units}; oracle = RMSE of the mean pointwise MI of the same samples; time = median wall seconds of a trial"
     )
     return table(heads, body, caption=title)
+
+
+def estimate_table(records: Sequence[Mapping[str, Any]], units: str) -> str:
+    """Lay out what several estimators said of one data set."""
+    tested = any(record["p_value"] is not None for record in records)
+    heads = ["estimator", f"estimate ({units})", "quantity", "bound", *["p-value"] * tested, "time"]
+    body = []
+    for record in records:
+        value = "failed" if record["error"] is not None else _number(record["estimate"])
+        p_value = [_number(record["p_value"])] * tested
+        bound = "" if record["bound"] == "none" else record["bound"]
+        body.append([record["estimator"], value, record["quantity"], bound, *p_value, seconds(record["wall_s"])])
+    return table(heads, body)
+
+
+def matrix_table(names: Sequence[str], values: Sequence[Sequence[float]], caption: str) -> str:
+    """Lay out a matrix of estimates between columns; NaN is left empty."""
+    body = [
+        [name, *("" if math.isnan(value) else f"{value:.4f}" for value in line)]
+        for name, line in zip(names, values, strict=True)
+    ]
+    return table(["", *names], body, caption=caption)
 
 
 def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -162,3 +187,16 @@ def citation_text(bibtex: str) -> str:
     if fields.get("doi") or fields.get("eprint"):
         parts.append(f"doi:{fields['doi']}" if fields.get("doi") else f"arXiv:{fields['eprint']}")
     return re.sub(r"[{}]|\\(?=[&%])", "", ". ".join(part for part in parts if part))
+
+
+def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write records as parquet; lists and mappings as JSON text."""
+    import pandas as pd
+
+    flat = [
+        {key: json.dumps(v) if isinstance(v, dict | list) else v for key, v in record.items()} for record in records
+    ]
+    try:
+        pd.DataFrame(flat).to_parquet(path)
+    except ImportError as error:
+        raise InputError("writing .parquet needs pyarrow: pip install 'mibench[parquet]'") from error

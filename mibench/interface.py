@@ -140,6 +140,11 @@ class ParameterInfo:
     high: float | None
     choices: tuple[Scalar, ...] | None
 
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is dataclasses.MISSING
+
     def accepted(self) -> str:
         """Say in words which values are accepted."""
         if self.choices is not None:
@@ -197,6 +202,8 @@ def _matches(value: Any, hint: Any) -> bool:
 @dataclass(frozen=True)
 class Configurable:
     """A frozen dataclass whose fields are parameters, checked when it is made."""
+
+    facts: typing.ClassVar[EstimatorFacts | DistributionFacts]
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))

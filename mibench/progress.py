@@ -50,6 +50,13 @@ class ProgressDisplay:
             self._bar.add_task(self.what, total=total, failed="")
             self._bar.start()
 
+    def reached(self, done: int, total: int) -> None:
+        """Count up to `done` of `total`."""
+        if not self.total:
+            self.start(total)
+        while self.done < done:
+            self.advance()
+
     def ended(self, row: dict[str, Any]) -> None:
         """Count one row."""
         self.failed += row["status"] not in ("ok", "skipped")

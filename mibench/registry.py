@@ -249,7 +249,7 @@ class Catalogue(Generic[Object]):
             key: _read_value(text, hints[key], accepted[key], parsed.name) for key, text in parsed.parameters.items()
         }
         values |= {key: _coerce(value, hints[key]) for key, value in parameters.items()}
-        missing = [key for key, info in accepted.items() if info.default is dataclasses.MISSING and key not in values]
+        missing = [key for key, info in accepted.items() if info.required and key not in values]
         if missing:
             raise InputError(f"{parsed.name} needs {', '.join(missing)}; write {parsed.name}[{missing[0]}=...]")
         return cls(**values)

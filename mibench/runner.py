@@ -17,12 +17,11 @@ from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.plan import Task, Trial, make_task, make_trials, suite_tasks
 from mibench.provenance import environment
 from mibench.registry import distributions, estimators, make_estimator, nearest
-from mibench.store import STATUSES, Store
+from mibench.store import DEFAULT_STORE, STATUSES, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_STORE = "results/mibench.sqlite"
 DEFAULT_SUITE = "core"
 _DEFAULT_N = (10_000,)
 _DEFAULT_SEEDS = 5

@@ -18,6 +18,7 @@ from typing import Any
 
 from mibench.interface import InputError
 
+DEFAULT_STORE = "results/mibench.sqlite"
 # Column -> SQLite type, in the order of a row's keys. JSON columns hold text.
 COLUMNS = {
     "run_key": "TEXT NOT NULL",

@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import pickle
+import re
 import resource
 import selectors
 import signal
@@ -21,11 +22,13 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
+from mibench.execution import trial
 from mibench.execution.messages import Header, Work, receive
 from mibench.registry import import_file
 
@@ -89,8 +92,10 @@ def _watch(child: int, header: Header, receiving: int, output: IO[bytes]) -> tup
     with selectors.DefaultSelector() as selector:
         selector.register(receiving, selectors.EVENT_READ)
         selector.register(0, selectors.EVENT_READ)
+        ended = status = 0
         while True:
-            ended, status = os.waitpid(child, os.WNOHANG)
+            if not ended:
+                ended, status = os.waitpid(child, os.WNOHANG)
             ready = [key.fd for key, _ in selector.select(0.0 if ended else tick)]
             if 0 in ready:  # the driver says nothing while a batch runs: this is the end of the pipe
                 return "driver gone", status if ended else None
@@ -125,8 +130,6 @@ def _run_child(server: int, header: Header, payload: bytes, sending: int, log: I
         os.dup2(log.fileno(), 2)
         faulthandler.enable()
         _limit_memory(header)
-        from mibench.execution import trial
-
         work: Work = pickle.loads(payload)
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(work.threads)
@@ -138,8 +141,6 @@ def _run_child(server: int, header: Header, payload: bytes, sending: int, log: I
             _say(output, message)
         code = 0
     except BaseException:
-        import traceback
-
         traceback.print_exc()  # to the log, whose end goes into the row
         sys.stderr.flush()
     finally:
@@ -178,7 +179,8 @@ def _limit_gpu_memory(header: Header) -> None:
 
 def _how_it_ended(status: int, log: IO[bytes]) -> str:
     log.seek(0)
-    tail = log.read()[-_LOG_TAIL:].decode(errors="replace").strip()
+    words = log.read()[-_LOG_TAIL:].decode(errors="replace").partition("\nExtension modules:")[0]
+    tail = re.sub(r"\s*\n\s*", " | ", words.strip())
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         how = f"killed by signal {number} ({signal.strsignal(number)})"

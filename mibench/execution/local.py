@@ -10,8 +10,9 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,7 +76,9 @@ def resolve_threads(jobs: int) -> int:
     return max(1, (os.cpu_count() or 1) // jobs)
 
 
-def run_batches(batches: Sequence[Batch], jobs: int, limits: Limits) -> Iterator[list[tuple[Trial, dict[str, Any]]]]:
+def run_batches(
+    batches: Sequence[Batch], jobs: int, limits: Limits
+) -> Generator[list[tuple[Trial, dict[str, Any]]], None, None]:
     """Run batches on child processes; yields trials with the columns that their rows get, as they end.
 
     When a batch dies, what had ended stays. The trial that was running gets the blame; where the trials ran together
@@ -154,7 +157,7 @@ class _Pool:
     def _run(self, server: _Server, batch: Batch) -> list[Batch]:
         """Run a batch, put its results, and return the batches that its unfinished trials make."""
         missing, begun = dict(enumerate(batch.trials)), None
-        verdict, text = "crash", "the process that runs the trials was killed"
+        verdict, text = "crash", ""
         for message in server.run(batch, self.limits.timeout, self.memory):
             if "begin" in message:
                 begun = message["begin"]
@@ -162,6 +165,7 @@ class _Pool:
                 self.results.put((missing.pop(message["result"]), message["row"]))
             else:
                 verdict, text = message["end"], message["text"]
+        text = text or f"the process that supervises the trials was killed {server.last_words}".strip()
         if not missing or self.stopped:
             return []
         if batch.together or begun not in missing:
@@ -190,6 +194,7 @@ class _Server:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.process: subprocess.Popen[bytes] | None = None
+        self.last_words = ""  # why the server ended, as far as it said
 
     def run(self, batch: Batch, timeout: float, memory: int) -> Iterator[dict[str, Any]]:
         """Run a batch; yields messages until its end, or until the process is gone."""
@@ -232,6 +237,9 @@ class _Server:
             process.kill()
             process.wait()
         process.stdout.close()
+        self.log.seek(0)
+        self.last_words = self.log.read()[-1000:].decode(errors="replace").strip()
+        self.log.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is not None and self.process.poll() is None:
@@ -239,11 +247,12 @@ class _Server:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
         environment = {**os.environ, **dict.fromkeys(names, str(self.threads))}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mibench.execution.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.log,
             env=environment,
             start_new_session=True,  # Ctrl-C is for the driver, which then ends this process in order
         )

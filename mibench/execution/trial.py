@@ -59,7 +59,7 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
     except Exception as error:
         if size > 1:
             raise
-        yield {"result": 0, "row": {**_failure(error), **meter.read(), "batch_size": 1}}
+        yield {"result": 0, "row": {**drawn[0][1], **_failure(error), **meter.read(), "batch_size": 1}}
 
 
 def _draw(

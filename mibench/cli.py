@@ -1,0 +1,525 @@
+"""The command line: parse, call one function, print. Standard output holds the answer and nothing else.
+
+Exit codes: 0 all is well, 1 some trials or estimates failed, 2 wrong input (said in one line), 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import mibench
+from mibench.interface import InputError
+from mibench.registry import nearest, split_list
+from mibench.store import DEFAULT_STORE, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mibench.estimation import Outcome, PermutationTest
+
+_EXAMPLES = """examples:
+  mibench run --estimator infonce --dim 64
+  mibench run --estimator 'ksg,gaussian-copula' --suite core --n 1000,10000 --seeds 10 --format json
+  mibench run --estimator my_file.py:MyEstimator --distribution 'gaussian-sparse[rho=0.8,pairs=2]'
+  mibench estimate data.csv --x bmi,bp --y target --estimator ksg
+  mibench list estimators
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        code: int = options.command(options)
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"mibench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mibench: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `mibench ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Options
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, with the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (-\S+)", message)
+        options = [option for action in self._actions for option in action.option_strings]
+        choice = re.match(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if unknown:
+            message = f"unknown option {unknown[1]}{nearest(unknown[1], options)}"
+        elif choice:
+            accepted = re.findall(r"[\w-]+", choice[3])
+            message = (
+                f"{choice[1]}: unknown {choice[2]!r}{nearest(choice[2], accepted)}; accepted: {', '.join(accepted)}"
+            )
+        raise InputError(message)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        # Options that a command does not know are reported by that command, which knows the nearest one.
+        found, rest = super().parse_known_args(args, namespace)
+        if rest and self.get_default("command") is not None:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="mibench",
+        description="How far is a mutual-information estimate from the truth? Values are in nats.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"mibench {mibench.__version__}")
+    commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
+
+    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added.set_defaults(command=function)
+        return added
+
+    run = command("run", _run, "run estimators on tasks with known mutual information")
+    run.add_argument(
+        "--estimator",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="name[key=value,...], a comma list, a glob, or path/to/file.py:Class",
+    )
+    run.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="suite of tasks (default core); comma list or .toml file",
+    )
+    run.add_argument(
+        "--distribution", action="append", default=[], metavar="SPEC", help="like --estimator; or a task's id"
+    )
+    _add_size(run)
+    run.add_argument("--n", action="append", default=[], metavar="N", help="sample sizes, a comma list")
+    run.add_argument("--seeds", type=_whole(1), metavar="K", help="number of seeds (default: the suite's, 5)")
+    run.add_argument("--first-seed", type=_whole(0), default=0, metavar="S", help="first seed (default 0)")
+    run.add_argument("--jobs", type=_whole(1), metavar="J", help="trials at once (default: one a core, at most 8)")
+    run.add_argument(
+        "--timeout", type=_positive, default=3600.0, metavar="SECONDS", help="limit for a trial (default 3600)"
+    )
+    run.add_argument(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="memory limit for a child, such as 4G (default: its share of 80%%)",
+    )
+    run.add_argument(
+        "--retry",
+        action="append",
+        default=[],
+        metavar="STATUS",
+        help="run stored trials of this status again: timeout,crash,error,...",
+    )
+    run.add_argument("--keep-stale", action="store_true", help="keep stored rows that other code has made")
+    _add_store(run)
+    _add_device(run)
+    _add_output(run, ("table", "json", "csv"), units=True)
+
+    listing = command("list", _list, "list what there is")
+    listing.add_argument("what", choices=("estimators", "distributions", "tasks", "suites"))
+    listing.add_argument(
+        "--suite", action="append", default=[], metavar="NAME", help="suites whose tasks are listed (default all)"
+    )
+    _add_size(listing)
+    _add_output(listing, ("table", "json", "csv"), units=False)
+
+    show = command(
+        "show", _show, "describe an estimator, a distribution or a task: formula, parameters, truth, citation"
+    )
+    show.add_argument("name", help="name[key=value,...]")
+    show.add_argument("--bibtex", action="store_true", help="print only the BibTeX entry")
+
+    estimate = command("estimate", _estimate, "estimate the mutual information in your own data")
+    estimate.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="one table (.csv .tsv .parquet .npy .npz), or a file for X and one for Y",
+    )
+    estimate.add_argument(
+        "--x", action="append", default=[], metavar="COLUMNS", help="columns of X: names, globs or positions"
+    )
+    estimate.add_argument("--y", action="append", default=[], metavar="COLUMNS", help="columns of Y")
+    estimate.add_argument("--estimator", action="append", default=[], metavar="SPEC", help="as for run (default ksg)")
+    estimate.add_argument(
+        "--discrete", action="append", default=[], metavar="COLUMNS", help="columns of numbers that are labels"
+    )
+    estimate.add_argument(
+        "--missing", choices=("error", "drop"), default="error", help="what to do with rows that miss a value"
+    )
+    estimate.add_argument("--pairwise", action="store_true", help="estimate between all pairs of columns")
+    estimate.add_argument("--test", choices=("permutation",), help="test against independence")
+    estimate.add_argument("--permutations", type=_whole(1), default=199, metavar="K", help="of the test (default 199)")
+    estimate.add_argument("--seed", type=_whole(0), default=0, help="seed of the estimator (default 0)")
+    _add_device(estimate)
+    _add_output(estimate, ("table", "json", "csv"), units=True)
+
+    export = command("export", _export, "write the stored rows to a file")
+    export.add_argument("--all-attempts", action="store_true", help="earlier attempts of retried trials too")
+    _add_store(export)
+    _add_output(export, ("csv", "json", "parquet"), units=True)
+    return parser
+
+
+def _add_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dim", type=_whole(1), metavar="D", help="dimension of X and of Y, for tasks that take it")
+    parser.add_argument("--dim-x", type=_whole(1), metavar="D", help="dimension of X")
+    parser.add_argument("--dim-y", type=_whole(1), metavar="D", help="dimension of Y")
+    parser.add_argument("--mi", type=_not_negative, metavar="NATS", help="mutual information, for tasks that take it")
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store", default=DEFAULT_STORE, metavar="PATH", help=f"SQLite file of the rows (default {DEFAULT_STORE})"
+    )
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="for estimators that can use a GPU"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...], *, units: bool) -> None:
+    parser.add_argument("--format", choices=formats, default=formats[0], help=f"of the output (default {formats[0]})")
+    parser.add_argument("--out", metavar="FILE", help="write the output to this file")
+    if units:
+        parser.add_argument(
+            "--units", choices=("nats", "bits"), default="nats", help="of what is printed (default nats)"
+        )
+
+
+def _whole(low: int) -> Any:
+    def parse(text: str) -> int:
+        number = _as_whole(text)
+        if number is None or number < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give a whole number >= {low}")
+        return number
+
+    return parse
+
+
+def _as_whole(text: str) -> int | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() else None
+
+
+def _number(text: str, low: float, accepted: str, *, open_end: bool = False) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not (low < value if open_end else low <= value) or value == float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give {accepted}")
+    return value
+
+
+def _positive(text: str) -> float:
+    return _number(text, 0.0, "seconds > 0", open_end=True)
+
+
+def _not_negative(text: str) -> float:
+    return _number(text, 0.0, "nats >= 0")
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", text.strip(), re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give a size such as 500M or 4G")
+    return int(float(match[1]) * 1024 ** (1 + "KMGT".index(match[2].upper())))
+
+
+def _size(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "dim_x": options.dim if options.dim_x is None else options.dim_x,
+        "dim_y": options.dim if options.dim_y is None else options.dim_y,
+        "mi": options.mi,
+    }
+
+
+def _items(texts: Sequence[str]) -> list[str]:
+    return [item for text in texts for item in split_list(text)]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Commands
+
+
+def _run(options: argparse.Namespace) -> int:
+    from mibench import display, runner
+    from mibench.execution.local import Limits
+    from mibench.progress import ProgressDisplay, say
+    from mibench.scoring import summarise
+    from mibench.store import Store
+
+    ns = []
+    for item in _items(options.n):
+        number = _as_whole(item)
+        if number is None or number < 1:
+            raise InputError(f"--n {item!r} is not accepted; give whole numbers >= 1, such as 1000,10000")
+        ns.append(number)
+    request = runner.Request(
+        estimators=_items(options.estimator),
+        distributions=_items(options.distribution),
+        suites=_items(options.suite),
+        **_size(options),
+        n=ns,
+        seeds=options.seeds,
+        first_seed=options.first_seed,
+        device=options.device,
+    )
+    _check_out(options)
+    trials, notes, gpu = runner.plan(request)
+    for note in notes:
+        say(note)
+    store = Store(options.store)
+    with ProgressDisplay() as progress:
+        try:
+            limits = Limits(options.jobs, options.timeout, options.memory)
+            rows = runner.run_trials(
+                trials,
+                store,
+                limits=limits,
+                retry=_items(options.retry),
+                keep_stale=options.keep_stale,
+                gpu=gpu,
+                watcher=progress,
+            )
+        except KeyboardInterrupt:
+            kept = len(store.latest(trial.run_key for trial in trials))
+            say(f"\nmibench: interrupted; {kept} of {len(trials)} trials are in {options.store}")
+            say("the same command runs the rest")
+            return 130
+        finally:
+            store.close()
+    cells = summarise(rows)
+    if options.format == "json":
+        trials_out, summary = display.in_units(rows, options.units), display.in_units(cells, options.units)
+        text = display.to_json({"units": options.units, "trials": trials_out, "summary": summary})
+    elif options.format == "csv":
+        text = display.to_csv(display.in_units(rows, options.units))
+    else:
+        text = display.cell_table(display.in_units(cells, options.units), options.units)
+    _write(text, options)
+    failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
+    for row in failed[:5]:
+        which = f"{row['estimator']} on {row['distribution']}, n = {row['n']}, seed {row['seed']}"
+        say(f"{row['status']}: {which}: {row['error_text']}")
+    if failed:
+        retry = ",".join(sorted({row["status"] for row in failed}))
+        say(f"{len(failed)} of {len(rows)} trials failed; --retry {retry} runs them again")
+    return 1 if failed else 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from mibench import display, listing
+
+    _check_out(options)
+    records = listing.records(options.what, _items(options.suite), **_size(options))
+    if options.format == "json":
+        text = display.to_json(records)
+    elif options.format == "csv":
+        text = display.to_csv(records)
+    else:
+        text = listing.as_table(options.what, records)
+    _write(text, options)
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from mibench import listing
+
+    found = listing.find(options.name)
+    print(listing.bibtex(found) if options.bibtex else listing.describe(found))
+    return 0
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from mibench import estimation
+    from mibench.progress import ProgressDisplay
+
+    _check_out(options)
+    x, y = _read_data(options)
+    specs = _items(options.estimator) or ["ksg"]
+    common = {"seed": options.seed, "device": options.device}
+    if options.pairwise:
+        return _pairwise(options, x, specs, common)
+    with ProgressDisplay("estimates") as progress:
+        outcomes = estimation.estimate_many(x, y, ",".join(specs), progress=progress.reached, **common)
+    tests: dict[str, estimation.PermutationTest] = {}
+    if options.test:
+        works = [one for one in outcomes if one.estimate is not None]
+        for one in works:
+            with ProgressDisplay(f"permutations ({one.name})") as progress:
+                tests[one.name] = estimation.permutation_test(
+                    x, y, one.estimator, permutations=options.permutations, progress=progress.reached, **common
+                )
+    _write(_outcomes_text(outcomes, tests, options), options)
+    for one in outcomes:
+        for warning in one.estimate.warnings if one.estimate is not None else ():
+            print(f"{one.name}: {warning}", file=sys.stderr)
+        if one.error is not None:
+            print(f"{one.name}: {one.error}", file=sys.stderr)
+    if all(one.error is not None for one in outcomes):
+        return 2
+    return 1 if any(one.error is not None for one in outcomes) else 0
+
+
+def _read_data(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of X and of Y; with --pairwise both are the one table of the columns asked for."""
+    from mibench import inputs
+    from mibench.progress import say
+
+    if len(options.files) > 2:
+        raise InputError(f"{len(options.files)} files are given; give one table, or a file for X and one for Y")
+    first = inputs.read_table(options.files[0], "x")
+    if len(options.files) == 2:
+        if options.pairwise:
+            raise InputError("--pairwise takes one table")
+        second = inputs.read_table(options.files[1], "y")
+        x = inputs.select(first, options.x) if options.x else first
+        y = inputs.select(second, options.y) if options.y else second
+    elif options.pairwise:
+        if options.y:
+            raise InputError("--pairwise takes all columns, or those of --x; --y does not apply")
+        x = y = inputs.select(first, options.x) if options.x else first
+    elif options.x and options.y:
+        x, y = inputs.select_pair(
+            inputs.as_labels(first, options.discrete) if options.discrete else first, options.x, options.y
+        )
+    else:
+        names = ", ".join(map(str, first.columns[:20]))
+        raise InputError(f"one table needs --x COLUMNS and --y COLUMNS, or --pairwise; its columns are {names}")
+    if options.discrete and (len(options.files) == 2 or options.pairwise):
+        known = {str(name) for table in (x, y) for name in table.columns}
+        for name in _items(options.discrete):
+            if name not in known:
+                raise InputError(f"--discrete: there is no column {name!r}{nearest(name, sorted(known))}")
+        x, y = (inputs.as_labels(t, [c for c in map(str, t.columns) if c in _items(options.discrete)]) for t in (x, y))
+    if options.missing == "drop":
+        (x, y), dropped = inputs.drop_missing(x, y)
+        if dropped:
+            say(f"{dropped} of {dropped + len(x)} rows miss a value and are left out")
+    return x, y
+
+
+def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest], options: argparse.Namespace) -> str:
+    from mibench import display
+
+    records = []
+    for one in outcomes:
+        found, test = one.estimate, tests.get(one.name)
+        records.append(
+            {
+                "estimator": one.name,
+                "estimate": None if found is None else found.value,
+                "low": None if found is None else found.low,
+                "high": None if found is None else found.high,
+                "level": None if found is None else found.level,
+                "quantity": one.estimator.quantity if found is None else found.quantity,
+                "bound": one.estimator.bound if found is None else found.bound,
+                "p_value": None if test is None else test.p_value,
+                "wall_s": one.wall_s,
+                "diagnostics": {} if found is None else found.diagnostics,
+                "warnings": [] if found is None else list(found.warnings),
+                "error": one.error,
+            }
+        )
+    converted = display.in_units(records, options.units)
+    if options.format == "json":
+        return display.to_json({"units": options.units, "estimates": [plain(record) for record in converted]})
+    if options.format == "csv":
+        return display.to_csv([{**record, "units": options.units} for record in converted])
+    return display.estimate_table(converted, options.units)
+
+
+def _pairwise(options: argparse.Namespace, table: pd.DataFrame, specs: list[str], common: dict[str, Any]) -> int:
+    from mibench import display, estimation
+    from mibench.progress import ProgressDisplay, say
+
+    if options.test:
+        raise InputError("--pairwise and --test do not go together; test one pair with --x and --y")
+    if len(specs) > 1:
+        raise InputError(f"--pairwise takes one estimator, got {len(specs)}")
+    with ProgressDisplay("pairs") as progress:
+        matrix = estimation.pairwise(table, specs[0], progress=progress.reached, **common)
+    scale = display.BITS if options.units == "bits" else 1.0
+    frame = matrix.to_frame() * scale
+    if options.format == "csv":
+        text = frame.to_csv().rstrip("\n")
+    elif options.format == "json":
+        values = [[plain(value) for value in line] for line in frame.to_numpy().tolist()]
+        reasons = {f"{matrix.names[i]},{matrix.names[j]}": reason for (i, j), reason in matrix.reasons.items()}
+        found = {"columns": list(matrix.names), "estimates": values, "reasons": reasons}
+        text = display.to_json({"units": options.units, "estimator": specs[0], **found})
+    else:
+        text = display.matrix_table(matrix.names, frame.to_numpy().tolist(), f"{specs[0]}, {options.units}")
+    _write(text, options)
+    for reason in sorted(set(matrix.reasons.values())):
+        say(reason)
+    estimates = [cell for line in matrix.estimates for cell in line if cell is not None]
+    return 2 if not estimates else 1 if matrix.reasons else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from mibench import display
+    from mibench.store import Store
+
+    _check_out(options)
+    if not Path(options.store).exists():
+        raise InputError(f"there is no store {options.store}; `mibench run` makes one, --store names another")
+    if options.format == "parquet" and not options.out:
+        raise InputError("--format parquet needs --out FILE")
+    store = Store(options.store)
+    rows = store.rows() if options.all_attempts else list(store.latest().values())
+    store.close()
+    rows = display.in_units(rows, options.units)
+    if options.format == "parquet":
+        display.to_parquet(rows, Path(options.out))
+    else:
+        _write(display.to_json(rows) if options.format == "json" else display.to_csv(rows), options)
+    return 0
+
+
+def _check_out(options: argparse.Namespace) -> None:
+    """Find out before the work whether its result can be written."""
+    if options.out is None:
+        return
+    path = Path(options.out)
+    if path.is_dir():
+        raise InputError(f"--out {path} is a folder; give the path of a file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"--out {path} cannot be written: no folder {path.parent} that can be written to")
+
+
+def _write(text: str, options: argparse.Namespace) -> None:
+    if options.out is None:
+        print(text)
+    else:
+        Path(options.out).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,185 @@
+"""What there is: estimators, distributions, tasks and suites, as lists and as descriptions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from mibench import display, suites
+from mibench.interface import Configurable, Estimator, EstimatorFacts, InputError, JointDistribution, parameters_of
+from mibench.registry import distributions, estimators, nearest, parse_spec
+
+
+def records(
+    what: str,
+    suite_names: Sequence[str] = (),
+    dim_x: int | None = None,
+    dim_y: int | None = None,
+    mi: float | None = None,
+) -> list[dict[str, Any]]:
+    """Return one record for each estimator, distribution, task or suite; truths are computed, in nats."""
+    if what != "tasks" and (suite_names or (dim_x, dim_y, mi) != (None, None, None)):
+        raise InputError(f"--suite, --dim and --mi apply to `list tasks`, not to `list {what}`")
+    if what == "estimators":
+        return [_facts(entry.facts) for entry in estimators.entries().values()]
+    if what == "distributions":
+        return [_facts(entry.facts) for entry in distributions.entries().values()]
+    if what == "suites":
+        found = [suites.load(name) for name in suites.names()]
+        return [
+            {"name": s.name, "description": s.description, "tasks": len(s.tasks), "n": list(s.n), "seeds": s.seeds}
+            for s in found
+        ]
+    return _tasks(suite_names or suites.names(), dim_x, dim_y, mi)
+
+
+def _facts(facts: Any) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(facts).items()}
+
+
+def _tasks(suite_names: Sequence[str], dim_x: int | None, dim_y: int | None, mi: float | None) -> list[dict[str, Any]]:
+    from mibench.plan import suite_tasks
+
+    found = []
+    for suite in suite_names:
+        for task in suite_tasks(suite, dim_x, dim_y, mi)[0]:
+            law = task.distribution
+            truth = law.ground_truth()
+            found.append(
+                {
+                    "name": task.name,
+                    "suite": suite,
+                    "dim_x": law.dim_x,
+                    "dim_y": law.dim_y,
+                    "truth": None if truth is None else truth.value,
+                    "truth_se": None if truth is None else truth.standard_error,
+                    "truth_method": None if truth is None else truth.method,
+                    "family": law.facts.family,
+                }
+            )
+    return found
+
+
+def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
+    """Lay the records of a list out for people."""
+    if what == "tasks":
+        heads = ["task", "suite", "dims", "truth (nats)", "± se", "method", "family"]
+        body = []
+        for one in found:
+            truth = "–" if one["truth"] is None else f"{one['truth']:.6f}"
+            error = f"{one['truth_se']:.1e}" if one["truth_se"] else ""
+            dims = f"{one['dim_x']} x {one['dim_y']}"
+            body.append([one["name"], one["suite"], dims, truth, error, one["truth_method"] or "", one["family"]])
+        return display.table(heads, body)
+    if what == "suites":
+        sizes = [", ".join(map(str, one["n"])) for one in found]
+        return display.table(
+            ["suite", "tasks", "n", "seeds", "description"],
+            [
+                [one["name"], str(one["tasks"]), size, str(one["seeds"]), one["description"]]
+                for one, size in zip(found, sizes, strict=True)
+            ],
+        )
+    if what == "estimators":
+        heads = ["estimator", "family", "quantity", "bound", "supports", "what it is"]
+        return display.table(
+            heads,
+            [
+                [
+                    one["name"],
+                    one["family"],
+                    one["quantity"],
+                    "" if one["bound"] == "none" else one["bound"],
+                    ", ".join(one["supports"]),
+                    one["summary"],
+                ]
+                for one in found
+            ],
+        )
+    return display.table(
+        ["distribution", "family", "what it is"], [[one["name"], one["family"], one["summary"]] for one in found]
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One of them
+
+
+def find(text: str) -> list[Configurable | type[Configurable]]:
+    """Find what a name means: an estimator, a distribution or a task; a class where required parameters are missing."""
+    name = parse_spec(distributions.resolve(text)).name
+    catalogues = [one for one in (estimators, distributions) if name in one.names() or ".py:" in name]
+    if not catalogues:
+        names = [*estimators.names(), *distributions.names(), *suites.task_ids()]
+        raise InputError(
+            f"nothing is named {name!r}{nearest(name, names)}; `mibench list estimators|distributions|tasks` shows all"
+        )
+    found: list[Configurable | type[Configurable]] = []
+    problems = []
+    for catalogue in catalogues:
+        try:
+            cls = catalogue.find(name)
+            needed = [key for key, info in parameters_of(cls).items() if info.required]
+            given = parse_spec(distributions.resolve(text)).parameters
+            found.append(catalogue.make(text) if set(needed) <= given.keys() else cls)
+        except InputError as error:
+            problems.append(error)
+    if not found:
+        raise problems[-1]
+    return found
+
+
+def bibtex(found: Sequence[Configurable | type[Configurable]]) -> str:
+    """Return the BibTeX entries."""
+    entries = [inspect.cleandoc(_class(one).facts.citation) for one in found]
+    return "\n\n".join(entry.replace("\n      ", "\n  ").replace("\n    }", "\n}") for entry in entries if entry)
+
+
+def describe(found: Sequence[Configurable | type[Configurable]]) -> str:
+    """Describe estimators or distributions: what they are, formula, parameters, truth, citation."""
+    return "\n\n".join(_describe(one) for one in found)
+
+
+def _class(one: Configurable | type[Configurable]) -> type[Configurable]:
+    return one if isinstance(one, type) else type(one)
+
+
+def _describe(one: Configurable | type[Configurable]) -> str:
+    cls = _class(one)
+    facts = cls.facts
+    kind = "estimator" if issubclass(cls, Estimator) else "distribution"
+    lines = [f"{facts.name} ({kind}, family {facts.family}, version {facts.version})", "", facts.summary]
+    if inspect.getdoc(cls):
+        lines += ["", inspect.getdoc(cls) or ""]
+    if isinstance(facts, EstimatorFacts):
+        bound = facts.bound if facts.bound != "none" else "no bound"
+        lines += ["", f"estimates  {facts.quantity}, {bound}", f"supports   {', '.join(facts.supports)} columns"]
+        claims = [
+            word for word, true in (("symmetric", facts.symmetric), ("deterministic", facts.deterministic)) if true
+        ]
+        lines += [f"is         {', '.join(claims) or 'neither symmetric nor deterministic'}"]
+        lines += [
+            f"unchanged  by {', '.join(facts.invariances)}" if facts.invariances else "unchanged  by nothing claimed"
+        ]
+    else:
+        lines += ["", f"MI         {facts.formula}"]
+        if isinstance(one, JointDistribution):
+            truth = one.ground_truth()
+            known = (
+                "not known"
+                if truth is None
+                else f"{truth.value:.6f} nats ({truth.method}"
+                + (f", ± {truth.standard_error:.1e})" if truth.standard_error else ")")
+            )
+            lines += [f"truth      {known} at {one.dim_x} x {one.dim_y}"]
+    described = parameters_of(cls)
+    if described:
+        lines += ["", "parameters"]
+        width = max(map(len, described))
+        for name, info in described.items():
+            default = "required" if info.required else f"default {info.default}"
+            lines.append(f"  {name:{width}}  {info.doc} ({info.accepted()}; {default})")
+    if facts.citation:
+        lines += ["", f"citation   {display.citation_text(facts.citation)}"]
+    return "\n".join(lines)
