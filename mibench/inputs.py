@@ -81,29 +81,29 @@ def as_columns(values: Any, name: str, discrete: Discrete = None) -> Columns:
     -------
     Missing values (None, NaN, pandas.NA, masked) are NaN here; `check_data` reports them.
     """
-    table = _as_table(values, name)
+    table, names = _as_table(values, name)
     if isinstance(table, np.ndarray):
         asked = _asked_kinds(discrete, name, None, table.shape[1])
         flags = tuple(table.dtype.kind == "b" if kind is None else kind for kind in asked)
         return Columns(np.ascontiguousarray(table, dtype=np.float64), None, flags)
-    unnamed = getattr(values, "name", None) is None and not hasattr(values, "columns")
-    names = None if unnamed else tuple(map(str, table.columns))
     count = table.shape[1]
     asked = _asked_kinds(discrete, name, names, count)
     read = [_read_column(table.iloc[:, j], _called(name, j, names, count), asked[j]) for j in range(count)]
     return Columns(np.stack([column for column, _ in read], axis=1), names, tuple(flag for _, flag in read))
 
 
-def _as_table(values: Any, name: str) -> Any:
-    """Return a 2-D array of numbers or bools, or else a DataFrame."""
+def _as_table(values: Any, name: str) -> tuple[Any, Names]:
+    """Return a 2-D array of numbers or bools, or else a DataFrame, and the names of its columns if they have any."""
     if "pandas" in sys.modules:
         import pandas as pd
 
         if isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
-            values = pd.Series(values).to_frame()
+            series = pd.Series(values)
+            _check_size(series.shape, name)
+            return series.to_frame(), None if series.name is None else (str(series.name),)
         if isinstance(values, pd.DataFrame):
             _check_size(values.shape, name)
-            return values
+            return values, tuple(map(str, values.columns))
     if hasattr(values, "detach"):  # a torch tensor; numpy knows no bfloat16
         values = values.detach().cpu()
         values = (values.double() if values.is_floating_point() else values).numpy()
@@ -121,12 +121,12 @@ def _as_table(values: Any, name: str) -> Any:
     _check_size(array.shape, name)
     array = array[:, None] if array.ndim == 1 else array
     if array.dtype.kind in "biuf":
-        return array
+        return array, None
     if array.dtype.kind != "O":
         raise InputError(f"{name} holds {array.dtype.name} values; {_ACCEPTED}")
     import pandas as pd
 
-    return pd.DataFrame(array)
+    return pd.DataFrame(array), None
 
 
 def _check_size(shape: tuple[int, ...], name: str) -> None:
@@ -169,9 +169,7 @@ def _asked_kinds(discrete: Discrete, name: str, names: Names, count: int) -> tup
     items: list[Any] = [item.item() if isinstance(item, np.generic) else item for item in given]
     if items and all(isinstance(item, bool) for item in items):
         if len(items) != count:
-            raise InputError(
-                f"which columns of {name} are discrete takes {count} bools, one per column, not {len(items)}"
-            )
+            raise InputError(f"{name} has {count} columns; say which are discrete with {count} bools, not {len(items)}")
         return tuple(items)
     asked: list[bool | None] = [None] * count
     for item in items:
@@ -215,15 +213,17 @@ def check_data(x: Array, y: Array, x_names: Names = None, y_names: Names = None)
 
 def constant_columns(values: Array) -> NDArray[np.intp]:
     """Positions of the columns that hold one value."""
-    return np.flatnonzero(values.min(axis=0) == values.max(axis=0))
+    same = np.flatnonzero((values[:10] == values[0]).all(axis=0))  # a few rows clear nearly every column
+    constant: NDArray[np.bool_] = (values[:, same] == values[0, same]).all(axis=0)
+    return same[constant]
 
 
 def check_finite(values: Array, name: str, names: Names = None) -> None:
     """Refuse missing and infinite values, naming the first."""
-    # The ends of a column show a NaN or an infinity anywhere in it, without a mask of the array's size.
-    if np.isfinite(values.min(axis=0)).all() and np.isfinite(values.max(axis=0)).all():
+    finite = np.isfinite(values)
+    if finite.all():
         return
-    rows, columns = np.nonzero(~np.isfinite(values))
+    rows, columns = np.nonzero(~finite)
     many = "values" if len(rows) > 1 else "value"
     single = names is None and values.shape[1] == 1
     column = "" if single else ", " + _called("", int(columns[0]), names, values.shape[1])

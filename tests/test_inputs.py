@@ -201,7 +201,7 @@ def test_unusable_values(values: Any, line: str) -> None:
         ("bni", "y has no column 'bni' to take as discrete (nearest: bmi); give names or positions below 2"),
         ([2], "y has no column 2 to take as discrete; give names or positions below 2"),
         ([-1], "y has no column -1 to take as discrete; give names or positions below 2"),
-        ([True], "which columns of y are discrete takes 2 bools, one per column, not 1"),
+        ([True], "y has 2 columns; say which are discrete with 2 bools, not 1"),
         (False, "y column 'sex' holds labels (string), which cannot be continuous; give numbers"),
     ],
     ids=str,
@@ -271,8 +271,7 @@ def test_unusable_pairs(x: Any, y: Any, line: str) -> None:
     assert line_of(caught) == line
 
 
-def test_every_hole_is_found() -> None:
-    """The check looks at the ends of each column only; a NaN or an infinity anywhere must move them."""
+def test_a_hole_is_found_wherever_it_is() -> None:
     rng = np.random.default_rng(1)
     for hole in (NAN, np.inf, -np.inf):
         for _ in range(30):
@@ -283,6 +282,17 @@ def test_every_hole_is_found() -> None:
                 InputError, match=f"x has 1 missing or infinite value, first in row {row}, column {column}"
             ):
                 check_data(x, rng.normal(size=(11, 1)))
+
+
+def test_only_constant_columns_are_constant() -> None:
+    """One row that differs is enough, wherever it is."""
+    for row in range(40):
+        x = np.zeros((40, 3))
+        x[row, :2] = 1.0
+        y = x[:, :1]
+        with pytest.raises(InputError, match=r"^x column 2 is constant; leave out columns that do not vary$"):
+            check_data(x, y)
+        check_data(x[:, :2], y)
 
 
 @dataclass(frozen=True)
