@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mibench.estimation import estimate
     from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
     from mibench.registry import make_distribution, make_estimator, register_distribution, register_estimator
 
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 
 # Public names by module, imported at first use so that `import mibench` costs next to nothing.
 _PUBLIC = {
+    "mibench.estimation": ("estimate",),
     "mibench.interface": (
         "Context",
         "Estimate",
@@ -34,6 +36,7 @@ __all__ = [
     "InputError",
     "JointDistribution",
     "Sample",
+    "estimate",
     "make_distribution",
     "make_estimator",
     "register_distribution",

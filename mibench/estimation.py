@@ -1,0 +1,358 @@
+"""Estimates from a user's own data: one estimator, several, a permutation test, all pairs of columns.
+
+The data are those that `mibench.inputs.as_columns` accepts. `seed` drives the randomness of the estimator (and the
+permutations, from a stream of their own), never the data: another seed tells how much an estimator's own randomness
+matters, not how uncertain the estimate is. Values are in nats; `bits` converts them where they are shown.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mibench import registry
+from mibench.inputs import Discrete, as_columns, as_pair, check_finite, check_supported, constant_columns
+from mibench.interface import Array, Context, Estimate, Estimator, InputError
+from mibench.registry import make_estimator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EstimatorLike = str | Estimator | type[Estimator]
+Progress = Callable[[int, int], None]  # called with (done, total)
+
+_BATCH = 64  # estimates handed to `estimate_batch` at once
+_BATCH_BYTES = 2**28  # and the size that their copies of y may have
+
+
+def estimate(
+    x: Any,
+    y: Any,
+    estimator: EstimatorLike = "ksg",
+    *,
+    seed: int = 0,
+    x_discrete: Discrete = None,
+    y_discrete: Discrete = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    **parameters: Any,
+) -> Estimate:
+    """Estimate the mutual information of x and y in nats.
+
+    Parameters
+    ----------
+    x, y
+        n paired observations: numpy arrays, torch tensors, pandas objects or lists of shape (n,) or (n, d). Rows are
+        paired by position.
+    estimator
+        `name[key=value,...]`, `path/to/file.py:Class`, an estimator class or an estimator.
+    seed
+        Drives the estimator's own randomness.
+    x_discrete, y_discrete
+        Which columns are labels, see `mibench.inputs.as_columns`. By default text, bools and categories are.
+    device
+        "cpu", "cuda" or "auto". Estimators without CUDA code run on the CPU.
+    threads
+        By default the number of cores at hand.
+    **parameters
+        Parameters of the estimator.
+
+    >>> estimate(table[["bmi", "bp"]], table["target"], "ksg", k=5).value
+    """
+    made = make_estimator(estimator, **parameters)
+    pair = as_pair(x, y, x_discrete, y_discrete)
+    check_supported(made, pair.x, pair.y, pair.x_discrete, pair.y_discrete)
+    fresh = _starts(made, seed, device, threads)
+    return _checked(made, made.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one of several estimators made of the data: an estimate, or one line that says why there is none."""
+
+    name: str
+    estimator: Estimator
+    estimate: Estimate | None
+    error: str | None
+    wall_s: float
+
+
+def estimate_many(
+    x: Any,
+    y: Any,
+    estimators: str | Sequence[EstimatorLike],
+    *,
+    seed: int = 0,
+    x_discrete: Discrete = None,
+    y_discrete: Discrete = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Run several estimators on the same data; the arguments are those of `estimate`.
+
+    Wrong names, unusable data and a missing device raise `InputError` before anything runs. An estimator that does not
+    support the data, or fails on it, has an error line in place of its estimate. `estimators` is a list, or a text such
+    as "ksg,infonce[batch_size=128],gaussian*".
+    """
+    if isinstance(estimators, str):
+        items = registry.split_list(estimators)
+        estimators = [name for item in items for name in registry.estimators.expand(item)]
+    if not estimators:
+        raise InputError("no estimator is named; `mibench list estimators` shows all")
+    made = [make_estimator(spec) for spec in estimators]
+    pair = as_pair(x, y, x_discrete, y_discrete)
+    starts = [_starts(one, seed, device, threads) for one in made]
+    outcomes = []
+    for spec, one, fresh in zip(estimators, made, starts, strict=True):
+        start, result, error = time.perf_counter(), None, None
+        try:
+            check_supported(one, pair.x, pair.y, pair.x_discrete, pair.y_discrete)
+            result = _checked(one, one.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
+        except Exception as failure:  # one estimator must not lose the others
+            error = _one_line(failure)
+        name = spec if isinstance(spec, str) else registry.full_spec(one)
+        outcomes.append(Outcome(name, one, result, error, time.perf_counter() - start))
+        if progress is not None:
+            progress(len(outcomes), len(made))
+    return outcomes
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Test of independence
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """Outcome of `permutation_test`; `nonfinite` permutations are counted in the p-value, but not in mean and sd."""
+
+    estimate: Estimate
+    p_value: float
+    null_mean: float
+    null_sd: float
+    permutations: int
+    nonfinite: int
+
+
+def permutation_test(
+    x: Any,
+    y: Any,
+    estimator: EstimatorLike = "ksg",
+    permutations: int = 200,
+    *,
+    seed: int = 0,
+    x_discrete: Discrete = None,
+    y_discrete: Discrete = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: Progress | None = None,
+    **parameters: Any,
+) -> PermutationTest:
+    r"""Test whether x and y are independent: is the estimate larger than with the rows of y permuted?
+
+        p = (1 + #{b: T_b >= T}) / (1 + B),   T = T(x, y),   T_b = T(x, y[permutation b]),   b = 1 ... B.
+
+    If the rows are independent draws and x is independent of y, then T, T_1, ..., T_B are exchangeable, so that
+    P(p <= a) <= a for every level a, whichever estimator is used and however biased it is. Each of them starts from
+    the same seed. Equal values, up to rounding, count as reaching T, and so does a permutation without a number as its
+    estimate; if T itself is not a number, p is NaN. The smallest p possible is 1 / (1 + B).
+
+    Source: Phipson and Smyth, Permutation p-values should never be zero, Stat. Appl. Genet. Mol. Biol. 9 (2010).
+    """
+    _check_whole("permutations", permutations, 1)
+    made = make_estimator(estimator, **parameters)
+    pair = as_pair(x, y, x_discrete, y_discrete)
+    check_supported(made, pair.x, pair.y, pair.x_discrete, pair.y_discrete)
+    fresh = _starts(made, seed, device, threads)
+    shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+    results: dict[int, Estimate] = {}
+    total = 1 + permutations  # the data as they are come first, through the same code: ties stay ties
+    size = max(1, min(_BATCH, _BATCH_BYTES // pair.y.nbytes))
+    for start in range(0, total, size):
+        block = range(start, min(start + size, total))
+        ys = [pair.y if b == 0 else shuffle.permutation(pair.y) for b in block]
+        contexts = [fresh(pair.x_discrete, pair.y_discrete) for _ in block]
+        for index, result in made.estimate_batch([pair.x] * len(ys), ys, contexts):
+            results[start + index] = _checked(made, result)
+            if progress is not None:
+                progress(len(results), total)
+    observed = results[0].value
+    null = np.array([results[b].value for b in range(1, total)])
+    rounding = 1e-12 * max(1.0, abs(observed)) if math.isfinite(observed) else 0.0
+    reached = ~(null < observed - rounding)  # a NaN is not below
+    finite = null[np.isfinite(null)]
+    return PermutationTest(
+        estimate=results[0],
+        p_value=math.nan if math.isnan(observed) else float((1 + reached.sum()) / total),
+        null_mean=float(finite.mean()) if finite.size else math.nan,
+        null_sd=float(finite.std(ddof=1)) if finite.size > 1 else math.nan,
+        permutations=permutations,
+        nonfinite=permutations - finite.size,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# All pairs of columns
+
+
+@dataclass(frozen=True)
+class PairwiseMatrix:
+    """Estimates between all pairs of columns.
+
+    `estimates[i][j]` is the estimate with column i as x and column j as y; None on the diagonal and where
+    `reasons[i, j]` says why there is none.
+    """
+
+    names: tuple[str, ...]
+    estimates: tuple[tuple[Estimate | None, ...], ...]
+    reasons: dict[tuple[int, int], str]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the values in nats as a table, NaN where there is no estimate."""
+        import pandas as pd
+
+        values = [[math.nan if cell is None else cell.value for cell in row] for row in self.estimates]
+        return pd.DataFrame(values, index=list(self.names), columns=list(self.names))
+
+
+def pairwise(
+    table: Any,
+    estimator: EstimatorLike = "ksg",
+    *,
+    seed: int = 0,
+    discrete: Discrete = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: Progress | None = None,
+    **parameters: Any,
+) -> PairwiseMatrix:
+    """Estimate the mutual information between all pairs of columns; the arguments are those of `estimate`.
+
+    A symmetric estimator runs once per pair, any other one in both orders. A pair that the estimator does not support
+    (constant, or labels where it needs numbers), or on which it fails, has a reason in place of an estimate; a missing
+    value anywhere is an error.
+    """
+    made = make_estimator(estimator, **parameters)
+    columns = as_columns(table, "the table", discrete)
+    n, count = columns.values.shape
+    if n < 2 or count < 2:
+        raise InputError(f"the table has {n} rows and {count} columns; at least 2 of each are needed")
+    check_finite(columns.values, "the table", columns.names)
+    fresh = _starts(made, seed, device, threads)
+    names = columns.names or tuple(map(str, range(count)))
+    constant = set(constant_columns(columns.values).tolist())
+    singles = [np.ascontiguousarray(columns.values[:, [j]]) for j in range(count)]
+    kinds = [(flag,) for flag in columns.discrete]
+    pairs = [(i, j) for i in range(count) for j in range(count) if i < j or (i > j and not made.facts.symmetric)]
+    cells: dict[tuple[int, int], Estimate] = {}
+    reasons: dict[tuple[int, int], str] = {}
+    alike: dict[tuple[bool, bool], list[tuple[int, int]]] = {}  # a batch has columns of one kind
+    for i, j in pairs:
+        reason = made.unsupported(n, 1, 1, kinds[i], kinds[j])
+        if reason is None and {i, j} & constant:
+            reason = f"column {names[min({i, j} & constant)]!r} is constant"
+        if reason is None:
+            alike.setdefault(kinds[i] + kinds[j], []).append((i, j))
+        else:
+            reasons[i, j] = reason
+    for members in alike.values():
+        for start in range(0, len(members), _BATCH):
+            block = members[start : start + _BATCH]
+            xs, ys = [singles[i] for i, _ in block], [singles[j] for _, j in block]
+            for index, result in _each(made, xs, ys, functools.partial(fresh, kinds[block[0][0]], kinds[block[0][1]])):
+                if isinstance(result, Estimate):
+                    cells[block[index]] = result
+                else:
+                    reasons[block[index]] = _one_line(result)
+                if progress is not None:
+                    progress(len(cells) + len(reasons), len(pairs))
+    if made.facts.symmetric:
+        cells |= {(j, i): cell for (i, j), cell in cells.items()}
+        reasons |= {(j, i): reason for (i, j), reason in reasons.items()}
+    rows = tuple(tuple(cells.get((i, j)) for j in range(count)) for i in range(count))
+    return PairwiseMatrix(names, rows, reasons)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What they share
+
+
+def bits(nats: float) -> float:
+    """Convert nats to bits."""
+    return nats / math.log(2.0)
+
+
+def _starts(
+    estimator: Estimator, seed: int, device: str, threads: int | None
+) -> Callable[[tuple[bool, ...], tuple[bool, ...]], Context]:
+    """Check what is asked for, and return a maker of contexts that all start from the same seed."""
+    _check_whole("seed", seed, 0)
+    if threads is not None:
+        _check_whole("threads", threads, 1)
+    found, many = _device(estimator, device), threads or _cores()
+    return lambda x_discrete, y_discrete: Context(
+        np.random.default_rng(seed), found, many, x_discrete=x_discrete, y_discrete=y_discrete
+    )
+
+
+def _check_whole(name: str, value: object, low: int) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < low:
+        raise InputError(f"{name} = {value!r} is not accepted; give a whole number >= {low}")
+
+
+def _each(
+    estimator: Estimator, xs: list[Array], ys: list[Array], fresh: Callable[[], Context]
+) -> Iterator[tuple[int, Estimate | Exception]]:
+    """Run a batch; where it fails, run what is left one by one, so that a failure costs one estimate."""
+    done = set()
+    try:
+        for index, result in estimator.estimate_batch(xs, ys, [fresh() for _ in xs]):
+            checked = _checked(estimator, result)
+            done.add(index)
+            yield index, checked
+    except Exception:
+        for index in set(range(len(xs))) - done:
+            try:
+                yield index, _checked(estimator, estimator.estimate(xs[index], ys[index], fresh()))
+            except Exception as failure:
+                yield index, failure
+
+
+def _device(estimator: Estimator, device: str) -> str:
+    """Return the device to use, asking torch only where the estimator can use CUDA."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device {device!r} is not accepted; give auto, cpu or cuda")
+    if device == "cpu" or "cuda" not in estimator.facts.devices:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise InputError("no CUDA device is at hand; give device auto or cpu")
+    return "cpu"
+
+
+def _cores() -> int:
+    """Number of cores this process may use; macOS knows only how many there are."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _checked(estimator: Estimator, result: object) -> Estimate:
+    if not isinstance(result, Estimate):
+        raise InputError(f"{estimator.label()} returned {type(result).__name__}; an estimator returns an Estimate")
+    return result
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
