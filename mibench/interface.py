@@ -194,6 +194,17 @@ def _matches(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
+def _as_declared(value: Any, hint: Any) -> Any:
+    """Write whole numbers given for a float as floats, so that equal parameters are one text and one run key."""
+    args = typing.get_args(hint)
+    if type(value) is int and (hint is float or (float in args and int not in args)):
+        return float(value)
+    if isinstance(value, tuple):
+        tuples = [kind for kind in (hint, *args) if typing.get_origin(kind) is tuple]
+        return tuple(_as_declared(item, typing.get_args(tuples[0])[0]) for item in value) if tuples else value
+    return value
+
+
 @dataclass(frozen=True)
 class Configurable:
     """A frozen dataclass whose fields are parameters, checked when it is made."""
@@ -201,7 +212,8 @@ class Configurable:
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
         for name, info in parameters_of(type(self)).items():
-            value = getattr(self, name)
+            value = _as_declared(getattr(self, name), hints[name])
+            object.__setattr__(self, name, value)
             where = f"{self.label()}: parameter {name} = {value!r}"
             if not _matches(value, hints[name]):
                 raise InputError(f"{where} is not accepted; give {info.accepted()}")
@@ -215,7 +227,7 @@ class Configurable:
     @classmethod
     def label(cls) -> str:
         """Name as registered, or the class name of an object that nobody registered."""
-        facts = getattr(cls, "facts", None)
+        facts = vars(cls).get("facts")  # its own: a subclass of a registered class goes by another name
         return facts.name if facts is not None else cls.__name__
 
     def with_parameters(self, **changes: Any) -> Self:
