@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mibench import estimation
+from mibench.estimation import estimate as public_estimate
 from mibench.interface import Array, Context, Estimate, Estimator
 from mibench.registry import estimators
 from mibench.testing import checks
@@ -270,12 +270,14 @@ def check_swap_symmetry(estimator: Estimator) -> None:
 
 def _linear(block: Array) -> Array:
     dim = block.shape[1]
-    return block @ (np.ones((dim, dim)) + np.diag(np.arange(1.0, dim + 1)))
+    mixed: Array = block @ (np.ones((dim, dim)) + np.diag(np.arange(1.0, dim + 1)))
+    return mixed
 
 
 def _monotone(block: Array) -> Array:
     powers = 3.0 + 2 * (np.arange(block.shape[1]) % 2)
-    return np.sign(block) * np.abs(block) ** powers + block
+    steep: Array = np.sign(block) * np.abs(block) ** powers + block
+    return steep
 
 
 INVARIANCES: dict[str, Callable[[Array], Array]] = {
@@ -446,7 +448,7 @@ def check_good_data(estimator: Estimator) -> None:
 
 
 def _door(estimator: Estimator, pairs: Pairs, x: Any, y: Any) -> Estimate:
-    return estimation.estimate(x, y, estimator, seed=0, x_discrete=pairs.x_discrete, y_discrete=pairs.y_discrete)
+    return public_estimate(x, y, estimator, seed=0, x_discrete=pairs.x_discrete, y_discrete=pairs.y_discrete)
 
 
 def _bad_data(pairs: Pairs) -> Iterator[tuple[str, Array, Array]]:
