@@ -144,7 +144,7 @@ class ParameterInfo:
         """Say in words which values are accepted."""
         if self.choices is not None:
             return "one of " + ", ".join(map(str, self.choices))
-        limits = [f">= {self.low:g}"] * (self.low is not None) + [f"<= {self.high:g}"] * (self.high is not None)
+        limits = [f"{sign} {end:g}" for sign, end in ((">=", self.low), ("<=", self.high)) if end is not None]
         return " ".join([self.kind, *limits])
 
 
