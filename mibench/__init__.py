@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mibench.estimation import estimate
     from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
     from mibench.registry import make_distribution, make_estimator, register_distribution, register_estimator
+    from mibench.runner import run
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ _PUBLIC = {
         "Sample",
     ),
     "mibench.registry": ("make_distribution", "make_estimator", "register_distribution", "register_estimator"),
+    "mibench.runner": ("run",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
@@ -41,6 +43,7 @@ __all__ = [
     "make_estimator",
     "register_distribution",
     "register_estimator",
+    "run",
 ]
 
 

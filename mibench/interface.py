@@ -199,6 +199,17 @@ def _matches(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
+def _as_declared(value: Any, hint: Any) -> Any:
+    """Write whole numbers given for a float as floats, so that equal parameters are one text and one run key."""
+    args = typing.get_args(hint)
+    if type(value) is int and (hint is float or (float in args and int not in args)):
+        return float(value)
+    if isinstance(value, tuple):
+        tuples = [kind for kind in (hint, *args) if typing.get_origin(kind) is tuple]
+        return tuple(_as_declared(item, typing.get_args(tuples[0])[0]) for item in value) if tuples else value
+    return value
+
+
 @dataclass(frozen=True)
 class Configurable:
     """A frozen dataclass whose fields are parameters, checked when it is made."""
@@ -208,7 +219,8 @@ class Configurable:
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
         for name, info in parameters_of(type(self)).items():
-            value = getattr(self, name)
+            value = _as_declared(getattr(self, name), hints[name])
+            object.__setattr__(self, name, value)
             where = f"{self.label()}: parameter {name} = {value!r}"
             if not _matches(value, hints[name]):
                 raise InputError(f"{where} is not accepted; give {info.accepted()}")
@@ -222,7 +234,7 @@ class Configurable:
     @classmethod
     def label(cls) -> str:
         """Name as registered, or the class name of an object that nobody registered."""
-        facts = getattr(cls, "facts", None)
+        facts = vars(cls).get("facts")  # its own: a subclass of a registered class goes by another name
         return facts.name if facts is not None else cls.__name__
 
     def with_parameters(self, **changes: Any) -> Self:
@@ -260,6 +272,8 @@ class EstimatorFacts:
         Whether it fits a model by iteration, and the device classes it can use.
     aliases
         Other names that find it.
+    example
+        The specification that the common checks and the documentation use, where the defaults are not enough.
     """
 
     name: str
@@ -277,6 +291,7 @@ class EstimatorFacts:
     trains: bool = False
     devices: tuple[str, ...] = ("cpu",)
     aliases: tuple[str, ...] = ()
+    example: str = ""
 
 
 @dataclass(frozen=True)
@@ -345,7 +360,8 @@ class DistributionFacts:
     """What a listing shows of a distribution; literals in `@register_distribution(...)`.
 
     `summary` is one line; `formula` says how I(X; Y) is obtained; `version` is raised whenever the same seed can give
-    another sample or the truth changes.
+    another sample or the truth changes; `example` is the specification that the common checks and the documentation
+    use, where a parameter has no default: "gaussian[covariance=((1,0.5),(0.5,1))]".
     """
 
     name: str
@@ -355,6 +371,7 @@ class DistributionFacts:
     citation: str
     version: str = "1"
     aliases: tuple[str, ...] = ()
+    example: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import dataclasses
 import difflib
 import fnmatch
 import functools
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -24,6 +25,7 @@ import inspect
 import sys
 import types
 import typing
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,8 @@ def split_list(text: str) -> list[str]:
     items, depth, start = [], 0, 0
     for position, letter in enumerate(text):
         depth += (letter in "[(") - (letter in "])")
+        if depth < 0:
+            break
         if letter == "," and depth == 0:
             items.append(text[start:position])
             start = position + 1
@@ -135,28 +139,41 @@ class Catalogue(Generic[Object]):
             for entry in self._read(path, ".".join([self.package, *parts])):
                 _add(found, entry, self.kind)
         for point in importlib.metadata.entry_points(group=self.group):
-            module = point.value.partition(":")[0]
-            for entry in self._read(_source_of(module), module):
-                if point.value in (module, f"{module}:{entry.qualname}"):
-                    _add(found, entry, self.kind)
+            module = point.module
+            named = [entry for entry in self._read(_source_of(module), module) if point.attr in ("", entry.qualname)]
+            if not named:
+                warnings.warn(
+                    f"entry point {point.name} of {self.group} names {point.value}, where no class has "
+                    f"@register_{self.kind}(...)",
+                    stacklevel=2,
+                )
+            for entry in named:
+                _add(found, entry, self.kind)
         return found
 
     def _read(self, path: Path | None, module: str) -> Iterator[Entry]:
         text = path.read_text(encoding="utf-8") if path is not None and path.exists() else ""
         if f"register_{self.kind}(" not in text:
             return
-        for node in ast.walk(ast.parse(text, filename=str(path))):
+        try:
+            tree = ast.parse(text)
+        except SyntaxError as error:
+            raise InputError(f"{path}:{error.lineno} is no Python: {error.msg}") from error
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 for call in node.decorator_list:
                     if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(f"register_{self.kind}"):
                         try:
-                            facts = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+                            words = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+                            facts = self.facts(**words)
                         except ValueError as error:
                             raise InputError(
                                 f"{path}:{call.lineno}: facts in @register_{self.kind}(...) are read without running "
                                 "the file: write them as literals"
                             ) from error
-                        yield Entry(self.facts(**facts), module, node.name, path)
+                        except TypeError as error:
+                            raise InputError(f"{path}:{call.lineno}: @register_{self.kind}: {error}") from error
+                        yield Entry(facts, module, node.name, path)
 
     def register(self, cls: type[Configurable], facts: dict[str, Any]) -> None:
         """Attach the facts to a class and make it known; a name that another class has is refused."""
@@ -180,9 +197,14 @@ class Catalogue(Generic[Object]):
         path, _, attribute = name.rpartition(":")
         if path.endswith(".py"):
             return self._from_file(Path(path), attribute)
+        if name.endswith(".py"):
+            raise InputError(f"{name} names no class; give path/to/file.py:Object")
         for entry in self.entries().values():
             if name in (entry.facts.name, *entry.facts.aliases):
-                cls = _loaded.get((entry.module, entry.qualname)) or entry.load()
+                try:
+                    cls = _loaded.get((entry.module, entry.qualname)) or entry.load()
+                except ImportError as error:
+                    raise InputError(f"{self.kind} {name!r} cannot be imported: {error}") from error
                 return self._checked(cls, entry.qualname)
         hint = nearest(name, self.names())
         raise InputError(f"unknown {self.kind} {name!r}{hint}; `mibench list {self.kind}s` shows all")
@@ -217,41 +239,42 @@ class Catalogue(Generic[Object]):
         if inspect.isabstract(cls):
             missing = ", ".join(sorted(cls.__abstractmethods__))
             raise InputError(f"{where}: {cls.__name__} does not define {missing}")
-        own = {name for name, hint in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(hint)}
+        own = {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)}
         if own - {entry.name for entry in dataclasses.fields(cls)}:
             raise InputError(f"{where}: {cls.__name__} has parameters but is no dataclass; add @dataclass(frozen=True)")
-        if not hasattr(cls, "facts"):
+        if "facts" not in vars(cls):
             summary = (inspect.getdoc(cls) or "no description").partition("\n")[0]
             words: dict[str, Any] = {"name": cls.__name__, "family": "own", "summary": summary, "citation": ""}
             if self.kind == "distribution":
                 words["formula"] = summary
-            cls.facts = self.facts(**words)
+            if hasattr(cls, "facts"):  # it extends a registered class: under its own name, with what that one claims
+                cls.facts = dataclasses.replace(cls.facts, **words, aliases=(), example="")
+            else:
+                cls.facts = self.facts(**words)
         return cls
 
     def make(self, spec: str | Object | type[Object], **parameters: Any) -> Object:
         """Make an object from its name with parameters in brackets and as keywords."""
-        if isinstance(spec, type):
-            return self._checked(spec, spec.__module__)(**parameters)
-        if not isinstance(spec, str):
-            self._checked(type(spec), type(spec).__module__)
-            return spec.with_parameters(**parameters) if parameters else spec
-        parsed = parse_spec(self.resolve(spec))
-        cls = self.find(parsed.name)
-        accepted = parameters_of(cls)
-        for key in [*parsed.parameters, *parameters]:
+        if isinstance(spec, str):
+            parsed = parse_spec(self.resolve(spec))
+            cls, name, texts = self.find(parsed.name), parsed.name, parsed.parameters
+        else:
+            given = spec if isinstance(spec, type) else type(spec)
+            if not issubclass(given, self.base):
+                raise InputError(f"{spec!r} is no {self.base.__name__}; give name[key=value,...], a class or an object")
+            cls, name, texts = self._checked(given, given.__module__), given.label(), {}
+        accepted, hints = parameters_of(cls), typing.get_type_hints(cls)
+        for key in [*texts, *parameters]:
             if key not in accepted:
                 listing = ", ".join(accepted) or "none"
-                raise InputError(
-                    f"{parsed.name} has no parameter {key!r}{nearest(key, list(accepted))}; accepted: {listing}"
-                )
-        hints = typing.get_type_hints(cls)
-        values = {
-            key: _read_value(text, hints[key], accepted[key], parsed.name) for key, text in parsed.parameters.items()
-        }
+                raise InputError(f"{name} has no parameter {key!r}{nearest(key, list(accepted))}; accepted: {listing}")
+        values = {key: _read_value(text, hints[key], accepted[key], name) for key, text in texts.items()}
         values |= {key: _coerce(value, hints[key]) for key, value in parameters.items()}
+        if not isinstance(spec, str | type):
+            return spec.with_parameters(**values) if values else spec
         missing = [key for key, info in accepted.items() if info.required and key not in values]
         if missing:
-            raise InputError(f"{parsed.name} needs {', '.join(missing)}; write {parsed.name}[{missing[0]}=...]")
+            raise InputError(f"{name} needs {', '.join(missing)}; write {name}[{missing[0]}=...]")
         return cls(**values)
 
     def resolve(self, text: str) -> str:
@@ -407,7 +430,8 @@ def import_file(path: Path) -> types.ModuleType:
     if not path.is_file():
         raise InputError(f"no file {str(path)!r}; give path/to/file.py:Object")
     path = path.resolve()
-    name = "mibench_file_" + path.as_posix().replace("/", "_").replace(".", "_")
+    # a/b.py and a_b.py are two files: the digest keeps them apart
+    name = f"mibench_file_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

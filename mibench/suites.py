@@ -60,13 +60,17 @@ def load(name: str) -> Suite:
             f"unknown suite {name!r} (nearest: {close[0]}); there are {', '.join(names())}, or a .toml file"
         )
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _suite(raw)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"suite file {path} cannot be read: {type(error).__name__}: {error}") from error
+        return _suite(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"suite file {path} cannot be read: {error}") from error
 
 
 def _suite(raw: dict[str, Any]) -> Suite:
+    _check_keys(raw, {"name": str, "description": str, "n": list, "seeds": int, "tasks": list}, "it")
+    for task in raw["tasks"]:
+        _check_keys(task, {"distribution": str}, "a task", {"id": str})
+    if not all(type(n) is int and n > 0 for n in [*raw["n"], raw["seeds"]]):
+        raise ValueError(f"n = {raw['n']} and seeds = {raw['seeds']} must be whole numbers above 0")
     tasks = tuple(Task(task.get("id", task["distribution"]), task["distribution"]) for task in raw["tasks"])
     doubled = {task.name for task in tasks if [other.name for other in tasks].count(task.name) > 1}
     if doubled:
@@ -74,9 +78,24 @@ def _suite(raw: dict[str, Any]) -> Suite:
     return Suite(raw["name"], raw["description"], tuple(raw["n"]), raw["seeds"], tasks)
 
 
+def _check_keys(raw: object, needed: dict[str, type], what: str, optional: dict[str, type] | None = None) -> None:
+    if not isinstance(raw, dict):
+        raise ValueError(f"{what} is no table of keys and values")
+    accepted = needed | (optional or {})
+    for key in [*needed, *raw]:
+        if key not in raw:
+            raise ValueError(f"{what} has no {key}")
+        if key not in accepted:
+            raise ValueError(f"{what} has an unknown key {key}; accepted: {', '.join(accepted)}")
+        if not isinstance(raw[key], accepted[key]):
+            raise ValueError(f"{key} = {raw[key]!r} should be a {accepted[key].__name__}")
+
+
 @functools.cache
 def task_ids() -> dict[str, str]:
     """The distribution behind each task id of the suites that ship with mibench."""
-    return {
-        task.name: task.distribution for name in names() for task in load(name).tasks if task.name != task.distribution
-    }
+    found: dict[str, str] = {}
+    for task in [task for name in names() for task in load(name).tasks if task.name != task.distribution]:
+        if found.setdefault(task.name, task.distribution) != task.distribution:
+            raise InputError(f"task {task.name!r} stands for {found[task.name]} and for {task.distribution}")
+    return found
