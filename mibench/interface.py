@@ -253,6 +253,8 @@ class EstimatorFacts:
         Whether it fits a model by iteration, and the device classes it can use.
     aliases
         Other names that find it.
+    example
+        The specification that the common checks and the documentation use, where the defaults are not enough.
     """
 
     name: str
@@ -270,6 +272,7 @@ class EstimatorFacts:
     trains: bool = False
     devices: tuple[str, ...] = ("cpu",)
     aliases: tuple[str, ...] = ()
+    example: str = ""
 
 
 @dataclass(frozen=True)
@@ -338,7 +341,8 @@ class DistributionFacts:
     """What a listing shows of a distribution; literals in `@register_distribution(...)`.
 
     `summary` is one line; `formula` says how I(X; Y) is obtained; `version` is raised whenever the same seed can give
-    another sample or the truth changes.
+    another sample or the truth changes; `example` is the specification that the common checks and the documentation
+    use, where a parameter has no default: "gaussian[covariance=((1,0.5),(0.5,1))]".
     """
 
     name: str
@@ -348,6 +352,7 @@ class DistributionFacts:
     citation: str
     version: str = "1"
     aliases: tuple[str, ...] = ()
+    example: str = ""
 
 
 @dataclass(frozen=True)
