@@ -87,11 +87,11 @@ class Contaminated(JointDistribution):
 
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
         """See `JointDistribution.ground_truth`."""
-        f, base = self.fraction, self.base.ground_truth(quantity)
-        if quantity != "mi" or f == 0:
-            return base if quantity == "mi" else None
-        if f == 1:
-            return GroundTruth(0.0)
+        if quantity != "mi":
+            return None
+        f, base = self.fraction, self.base.ground_truth()
+        if f in (0, 1):
+            return base if f == 0 else GroundTruth(0.0)
         # Of geometric convergence, exp(-pi / step), nothing is left at this step, nor of 1 / cosh(pi t) beyond the end.
         step = 1 / 16
         t = np.arange(-13, 13 + step, step)

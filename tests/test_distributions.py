@@ -247,7 +247,10 @@ def test_student_against_scipy(dof: float, m: int, n: int, rho: float) -> None:
     shape = paired(m, n, [rho])
     points = np.hstack([sample.x, sample.y])
     blocks = ((shape[:m, :m], sample.x), (shape[m:, m:], sample.y), (shape, points))
-    x, y, both = (stats.multivariate_t.logpdf(part, shape=block, df=dof) for block, part in blocks)
+    x, y, both = (
+        stats.multivariate_t.logpdf(part, shape=block, df=dof)  # type: ignore[arg-type]  # stubs want a whole number
+        for block, part in blocks
+    )
     np.testing.assert_allclose(np.asarray(sample.pmi), both - x - y, atol=1e-8)
     for block, part in blocks:
         squares = np.einsum("ni,ij,nj->n", part, np.linalg.inv(block), part)
