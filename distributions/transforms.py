@@ -1,0 +1,265 @@
+"""Injective maps of X and of Y: the points change, their mutual information does not.
+
+A new map is a `Transformed` with a `forward` and an `inverse`, see `HalfCube`. A map that is not injective loses
+information and must not be written as one.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import MISSING, dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from mibench.distributions.pmi_law import Complex, KnownPMILaw
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
+from mibench.registry import register_distribution
+
+Side = Literal["x", "y"]
+
+
+@dataclass(frozen=True)
+class Transformed(KnownPMILaw):
+    """(f(X), g(Y)) for (X, Y) from the base and injective f, g.
+
+    MI and pointwise MI are those of the base. A subclass defines `forward` and `inverse`; a map that changes the number
+    of columns overrides dim_x or dim_y, and x_discrete or y_discrete where a column's kind changes.
+    """
+
+    keeps_mi: ClassVar[bool] = True
+
+    base: JointDistribution = parameter(MISSING, "distribution whose points are mapped")
+
+    @abstractmethod
+    def forward(self, block: Array, side: Side) -> Array:
+        """Map a block of points (n, dim), the base's X or Y; return it as it is where this side has no map."""
+
+    @abstractmethod
+    def inverse(self, block: Array, side: Side) -> Array:
+        """Undo `forward`."""
+
+    @property
+    def dim_x(self) -> int:
+        """Columns of the base's X."""
+        return self.base.dim_x
+
+    @property
+    def dim_y(self) -> int:
+        """Columns of the base's Y."""
+        return self.base.dim_y
+
+    @property
+    def x_discrete(self) -> tuple[bool, ...]:
+        """As in the base."""
+        return self.base.x_discrete
+
+    @property
+    def y_discrete(self) -> tuple[bool, ...]:
+        """As in the base."""
+        return self.base.y_discrete
+
+    def sample(self, n: int, rng: np.random.Generator) -> Sample:
+        """Map the base's points; they keep their pointwise MI."""
+        drawn = self.base.sample(n, rng)
+        return Sample(self.forward(drawn.x, "x"), self.forward(drawn.y, "y"), drawn.pmi)
+
+    def pmi(self, x: Array, y: Array) -> Array | None:
+        """See `JointDistribution.pmi`."""
+        return self.base.pmi(self.inverse(x, "x"), self.inverse(y, "y"))
+
+    def pmi_cumulants(self, z: Complex) -> Complex | None:
+        """See `KnownPMILaw.pmi_cumulants`."""
+        return self.base.pmi_cumulants(z) if isinstance(self.base, KnownPMILaw) else None
+
+    def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
+        """See `JointDistribution.ground_truth`; of all quantities only MI passes through."""
+        return self.base.ground_truth() if quantity == "mi" else None
+
+
+@register_distribution(
+    name="half-cube",
+    family="transforms",
+    summary="t sqrt|t| in every coordinate: longer tails",
+    formula="I of the base: the map is injective",
+    citation="""@inproceedings{czyz2023beyond,
+      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
+      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
+      booktitle = {Advances in Neural Information Processing Systems},
+      volume = {36},
+      year = {2023}
+    }""",
+    example="half-cube[base=gaussian-sparse]",
+)
+@dataclass(frozen=True)
+class HalfCube(Transformed):
+    """t -> t sqrt|t| in every coordinate of X and Y."""
+
+    def forward(self, block: Array, side: Side) -> Array:
+        """See `Transformed.forward`."""
+        return np.asarray(block * np.sqrt(np.abs(block)))
+
+    def inverse(self, block: Array, side: Side) -> Array:
+        """See `Transformed.inverse`."""
+        return np.asarray(np.copysign(np.cbrt(block) ** 2, block))
+
+
+@register_distribution(
+    name="asinh",
+    family="transforms",
+    summary="asinh in every coordinate: heavy tails become short",
+    formula="I of the base: the map is injective",
+    citation="""@inproceedings{czyz2023beyond,
+      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
+      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
+      booktitle = {Advances in Neural Information Processing Systems},
+      volume = {36},
+      year = {2023}
+    }""",
+    example="asinh[base=student]",
+)
+@dataclass(frozen=True)
+class Asinh(Transformed):
+    """t -> log(t + sqrt(1 + t^2)) in every coordinate of X and Y."""
+
+    def forward(self, block: Array, side: Side) -> Array:
+        """See `Transformed.forward`."""
+        return np.arcsinh(block)
+
+    def inverse(self, block: Array, side: Side) -> Array:
+        """See `Transformed.inverse`."""
+        return np.sinh(block)
+
+
+@register_distribution(
+    name="normal-cdf",
+    family="transforms",
+    summary="the normal distribution function in every coordinate: uniform margins of a normal base",
+    formula="I of the base: the map is injective",
+    citation="""@inproceedings{czyz2023beyond,
+      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
+      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
+      booktitle = {Advances in Neural Information Processing Systems},
+      volume = {36},
+      year = {2023}
+    }""",
+    example="normal-cdf[base=gaussian-sparse]",
+)
+@dataclass(frozen=True)
+class NormalCDF(Transformed):
+    """t -> Phi(t) in every coordinate of X and Y, Phi the standard normal distribution function.
+
+    In float64 Phi(t) is 1 from t = 8.3 on: a base that reaches so far (a Student-t, say) is refused rather than tied.
+    Near 1 the map cannot be undone exactly: the inverse is good to 1e-16 / Phi'(t), which is 1e-10 at t = 5.
+    """
+
+    def forward(self, block: Array, side: Side) -> Array:
+        """See `Transformed.forward`."""
+        mapped = ndtr(block)
+        lost = (mapped == 0) | (mapped == 1)
+        if lost.any():
+            raise InputError(
+                f"{self.label()}: the base reaches {block[lost][0]:.3g}, where Phi is 0 or 1 in float64; "
+                "give a base that stays within -37 and 8.2, such as a standard normal one"
+            )
+        return np.asarray(mapped)
+
+    def inverse(self, block: Array, side: Side) -> Array:
+        """See `Transformed.inverse`."""
+        return np.asarray(ndtri(block))
+
+
+@register_distribution(
+    name="wiggly",
+    family="transforms",
+    summary="the identity plus sines in every coordinate: the density gets bumps",
+    formula="I of the base: the map is injective",
+    citation="""@inproceedings{czyz2023beyond,
+      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
+      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
+      booktitle = {Advances in Neural Information Processing Systems},
+      volume = {36},
+      year = {2023}
+    }""",
+    example="wiggly[base=gaussian-sparse]",
+)
+@dataclass(frozen=True)
+class Wiggly(Transformed):
+    """t -> t + sum_k a_k sin(w_k t + b_k) in every coordinate, increasing since sum_k |a_k w_k| < 1.
+
+    x: t + 0.4 sin(t) + 0.2 sin(1.7 t + 1) + 0.03 sin(3.3 t - 2.5)
+    y: t - 0.4 sin(0.4 t) + 0.17 sin(1.3 t + 3.5) + 0.02 sin(4.3 t - 2.5)
+    """
+
+    def forward(self, block: Array, side: Side) -> Array:
+        """See `Transformed.forward`."""
+        return np.asarray(sum((a * np.sin(w * block + b) for a, w, b in _WIGGLES[side]), start=block))
+
+    def inverse(self, block: Array, side: Side) -> Array:
+        """Newton's method, kept inside a bracket that shrinks; its last step squares an error of 1e-10."""
+        reach = sum(abs(a) for a, _, _ in _WIGGLES[side])
+        low, high, t = block - reach, block + reach, block
+        for _ in range(100):
+            excess = self.forward(t, side) - block
+            low, high = np.where(excess < 0, t, low), np.where(excess > 0, t, high)
+            slope = 1 + sum(a * w * np.cos(w * t + b) for a, w, b in _WIGGLES[side])
+            newton = t - excess / slope
+            following = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+            settled = np.abs(following - t) <= 1e-10 + 64 * np.spacing(np.abs(t))
+            t = following
+            if settled.all():
+                break
+        return t
+
+
+_WIGGLES = {  # amplitude, frequency, phase
+    "x": ((0.4, 1.0, 0.0), (0.2, 1.7, 1.0), (0.03, 3.3, -2.5)),
+    "y": ((-0.4, 0.4, 0.0), (0.17, 1.3, 3.5), (0.02, 4.3, -2.5)),
+}
+
+
+@register_distribution(
+    name="rotate",
+    family="transforms",
+    summary="a rotation of the first two columns of X, and of Y the other way round",
+    formula="I of the base: the map is injective",
+    citation="""@article{kraskov2004estimating,
+      author = {Alexander Kraskov and Harald St{\\"o}gbauer and Peter Grassberger},
+      title = {Estimating mutual information},
+      journal = {Physical Review E},
+      volume = {69},
+      pages = {066138},
+      year = {2004}
+    }""",
+    example="rotate[base=gaussian-sparse]",
+)
+@dataclass(frozen=True)
+class Rotate(Transformed):
+    """Rotation in the plane of the first two columns: X through the angle, Y through minus the angle.
+
+    In opposite directions, because equal rotations of both blocks leave equally correlated pairs as they are.
+    """
+
+    angle: float = parameter(math.pi / 4, "angle in radians")
+
+    def __post_init__(self) -> None:
+        """Check that both blocks have a plane to rotate."""
+        super().__post_init__()
+        if min(self.dim_x, self.dim_y) < 2 or not math.isfinite(self.angle):
+            raise InputError(f"{self.label()}: give a finite angle and a base with 2 or more columns in X and in Y")
+
+    def forward(self, block: Array, side: Side) -> Array:
+        """See `Transformed.forward`."""
+        return self._turned(block, self.angle if side == "x" else -self.angle)
+
+    def inverse(self, block: Array, side: Side) -> Array:
+        """See `Transformed.inverse`."""
+        return self._turned(block, -self.angle if side == "x" else self.angle)
+
+    def _turned(self, block: Array, angle: float) -> Array:
+        turned = block.copy()
+        turned[:, 0] = math.cos(angle) * block[:, 0] - math.sin(angle) * block[:, 1]
+        turned[:, 1] = math.sin(angle) * block[:, 0] + math.cos(angle) * block[:, 1]
+        return turned
