@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import mibench
 from mibench.interface import InputError
-from mibench.registry import nearest, split_list
+from mibench.registry import estimators, make_estimator, nearest, split_list
 from mibench.store import DEFAULT_STORE, plain
 
 if TYPE_CHECKING:
@@ -58,17 +58,17 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, with the nearest option."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"unrecognized arguments: (-\S+)", message)
         options = [option for action in self._actions for option in action.option_strings]
-        choice = re.match(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        if unknown:
-            message = f"unknown option {unknown[1]}{nearest(unknown[1], options)}"
-        elif choice:
+        message = message.removeprefix("argument ")
+        if unknown := re.match(r"unrecognized arguments: (\S+)", message):
+            kind = "option" if unknown[1].startswith("-") else "argument"
+            message = f"unknown {kind} {unknown[1]}{nearest(unknown[1], options)}"
+        elif choice := re.match(r"(\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message):
             accepted = re.findall(r"[\w-]+", choice[3])
-            message = (
-                f"{choice[1]}: unknown {choice[2]!r}{nearest(choice[2], accepted)}; accepted: {', '.join(accepted)}"
-            )
-        raise InputError(message)
+            message = f"{choice[1]}: unknown {choice[2]!r}{nearest(choice[2], accepted)}; accepted: {', '.join(accepted)}"
+        elif missing := re.match(r"the following arguments are required: (.*)", message):
+            message = f"{missing[1]} is missing"
+        raise InputError(f"{message}; see `{self.prog} --help`")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         # Options that a command does not know are reported by that command, which knows the nearest one.
@@ -361,72 +361,34 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from mibench import estimation
-    from mibench.progress import ProgressDisplay
+    from mibench import estimation, inputs
+    from mibench.progress import ProgressDisplay, say
 
     _check_out(options)
-    x, y = _read_data(options)
-    specs = _items(options.estimator) or ["ksg"]
-    common = {"seed": options.seed, "device": options.device}
+    names = [name for item in _items(options.estimator) or ["ksg"] for name in estimators.expand(item)]
+    made = [make_estimator(name) for name in names]
     if options.pairwise:
-        return _pairwise(options, x, specs, common)
+        return _pairwise(options, names)
+    x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
+    if dropped:
+        say(f"{dropped} of {dropped + len(x)} rows miss a value and are left out")
+    common = {"seed": options.seed, "device": options.device}
     with ProgressDisplay("estimates") as progress:
-        outcomes = estimation.estimate_many(x, y, ",".join(specs), progress=progress.reached, **common)
+        outcomes = estimation.estimate_many(x, y, names, progress=progress.reached, **common)
+    works = [one for one in outcomes if one.estimate is not None]
+    if not works:
+        raise InputError("; ".join(dict.fromkeys(str(one.error) for one in outcomes)))
     tests: dict[str, estimation.PermutationTest] = {}
-    if options.test:
-        works = [one for one in outcomes if one.estimate is not None]
-        for one in works:
-            with ProgressDisplay(f"permutations ({one.name})") as progress:
-                tests[one.name] = estimation.permutation_test(
-                    x, y, one.estimator, permutations=options.permutations, progress=progress.reached, **common
-                )
+    for one in works if options.test else []:
+        with ProgressDisplay(f"permutations ({one.name})") as progress:
+            tests[one.name] = estimation.permutation_test(
+                x, y, one.estimator, permutations=options.permutations, progress=progress.reached, **common
+            )
     _write(_outcomes_text(outcomes, tests, options), options)
     for one in outcomes:
-        for warning in one.estimate.warnings if one.estimate is not None else ():
-            print(f"{one.name}: {warning}", file=sys.stderr)
-        if one.error is not None:
-            print(f"{one.name}: {one.error}", file=sys.stderr)
-    if all(one.error is not None for one in outcomes):
-        return 2
-    return 1 if any(one.error is not None for one in outcomes) else 0
-
-
-def _read_data(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the tables of X and of Y; with --pairwise both are the one table of the columns asked for."""
-    from mibench import inputs
-    from mibench.progress import say
-
-    if len(options.files) > 2:
-        raise InputError(f"{len(options.files)} files are given; give one table, or a file for X and one for Y")
-    first = inputs.read_table(options.files[0], "x")
-    if len(options.files) == 2:
-        if options.pairwise:
-            raise InputError("--pairwise takes one table")
-        second = inputs.read_table(options.files[1], "y")
-        x = inputs.select(first, options.x) if options.x else first
-        y = inputs.select(second, options.y) if options.y else second
-    elif options.pairwise:
-        if options.y:
-            raise InputError("--pairwise takes all columns, or those of --x; --y does not apply")
-        x = y = inputs.select(first, options.x) if options.x else first
-    elif options.x and options.y:
-        x, y = inputs.select_pair(
-            inputs.as_labels(first, options.discrete) if options.discrete else first, options.x, options.y
-        )
-    else:
-        names = ", ".join(map(str, first.columns[:20]))
-        raise InputError(f"one table needs --x COLUMNS and --y COLUMNS, or --pairwise; its columns are {names}")
-    if options.discrete and (len(options.files) == 2 or options.pairwise):
-        known = {str(name) for table in (x, y) for name in table.columns}
-        for name in _items(options.discrete):
-            if name not in known:
-                raise InputError(f"--discrete: there is no column {name!r}{nearest(name, sorted(known))}")
-        x, y = (inputs.as_labels(t, [c for c in map(str, t.columns) if c in _items(options.discrete)]) for t in (x, y))
-    if options.missing == "drop":
-        (x, y), dropped = inputs.drop_missing(x, y)
-        if dropped:
-            say(f"{dropped} of {dropped + len(x)} rows miss a value and are left out")
-    return x, y
+        for text in one.estimate.warnings if one.estimate is not None else (one.error,):
+            say(f"{one.name}: {text}")
+    return 0 if len(works) == len(outcomes) else 1
 
 
 def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest], options: argparse.Namespace) -> str:
@@ -459,16 +421,25 @@ def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest
     return display.estimate_table(converted, options.units)
 
 
-def _pairwise(options: argparse.Namespace, table: pd.DataFrame, specs: list[str], common: dict[str, Any]) -> int:
-    from mibench import display, estimation
+def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
+    from mibench import display, estimation, inputs
     from mibench.progress import ProgressDisplay, say
 
     if options.test:
         raise InputError("--pairwise and --test do not go together; test one pair with --x and --y")
-    if len(specs) > 1:
-        raise InputError(f"--pairwise takes one estimator, got {len(specs)}")
+    if options.y:
+        raise InputError("--pairwise takes all columns, or those of --x; --y does not apply")
+    if len(names) > 1:
+        raise InputError(f"--pairwise takes one estimator, got {', '.join(names)}")
+    table, dropped = inputs.read_columns(options.files, options.x, options.discrete, options.missing)
+    if dropped:
+        say(f"{dropped} of {dropped + len(table)} rows miss a value and are left out")
     with ProgressDisplay("pairs") as progress:
-        matrix = estimation.pairwise(table, specs[0], progress=progress.reached, **common)
+        matrix = estimation.pairwise(
+            table, names[0], seed=options.seed, device=options.device, progress=progress.reached
+        )
+    if not any(cell is not None for line in matrix.estimates for cell in line):
+        raise InputError("; ".join(dict.fromkeys(matrix.reasons.values())))
     scale = display.BITS if options.units == "bits" else 1.0
     frame = matrix.to_frame() * scale
     if options.format == "csv":
@@ -477,14 +448,13 @@ def _pairwise(options: argparse.Namespace, table: pd.DataFrame, specs: list[str]
         values = [[plain(value) for value in line] for line in frame.to_numpy().tolist()]
         reasons = {f"{matrix.names[i]},{matrix.names[j]}": reason for (i, j), reason in matrix.reasons.items()}
         found = {"columns": list(matrix.names), "estimates": values, "reasons": reasons}
-        text = display.to_json({"units": options.units, "estimator": specs[0], **found})
+        text = display.to_json({"units": options.units, "estimator": names[0], **found})
     else:
-        text = display.matrix_table(matrix.names, frame.to_numpy().tolist(), f"{specs[0]}, {options.units}")
+        text = display.matrix_table(matrix.names, frame.to_numpy().tolist(), f"{names[0]}, {options.units}")
     _write(text, options)
     for reason in sorted(set(matrix.reasons.values())):
         say(reason)
-    estimates = [cell for line in matrix.estimates for cell in line if cell is not None]
-    return 2 if not estimates else 1 if matrix.reasons else 0
+    return 1 if matrix.reasons else 0
 
 
 def _export(options: argparse.Namespace) -> int:

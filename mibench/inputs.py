@@ -403,3 +403,53 @@ def drop_missing(*tables: pd.DataFrame) -> tuple[list[pd.DataFrame], int]:
     if not complete.any():
         raise InputError(f"each of the {len(complete)} rows has a missing value; nothing is left")
     return [table[complete].reset_index(drop=True) for table in tables], int((~complete).sum())
+
+
+def read_pair(
+    files: Sequence[str], x: Sequence[str], y: Sequence[str], discrete: Sequence[str], missing: str
+) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Read X and Y from one table by their columns, or from a file each; with the number of rows left out.
+
+    `x`, `y` and `discrete` are comma lists of columns; where there are two files, x and y may be empty and `discrete`
+    names columns of either. `missing` is "drop", or "error" to leave missing values to the checks that follow.
+    """
+    if len(files) > 2:
+        raise InputError(f"{len(files)} files are given; give one table, or a file for X and one for Y")
+    if len(files) == 2:
+        left, right = read_table(files[0], "x"), read_table(files[1], "y")
+        left, right = select(left, x) if x else left, select(right, y) if y else right
+        if discrete:
+            both = {*map(str, left.columns), *map(str, right.columns)}
+            for name in _named(discrete):
+                if name not in both:
+                    raise InputError(f"there is no column {name!r}{nearest(name, sorted(both))}")
+            left, right = (as_labels(one, [c for c in map(str, one) if c in _named(discrete)]) for one in (left, right))
+    else:
+        table = read_table(files[0])
+        if not (x and y):
+            names = ", ".join(map(str, table.columns[:20]))
+            raise InputError(f"one table needs --x COLUMNS and --y COLUMNS, or --pairwise; its columns are {names}")
+        left, right = select_pair(as_labels(table, discrete) if discrete else table, x, y)
+    if missing != "drop":
+        return left, right, 0
+    (left, right), dropped = drop_missing(left, right)
+    return left, right, dropped
+
+
+def read_columns(
+    files: Sequence[str], columns: Sequence[str], discrete: Sequence[str], missing: str
+) -> tuple[pd.DataFrame, int]:
+    """Read one table, or some of its columns, as `read_pair` does."""
+    if len(files) > 1:
+        raise InputError(f"{len(files)} files are given; --pairwise takes one table")
+    table = read_table(files[0])
+    table = as_labels(table, discrete) if discrete else table
+    table = select(table, columns) if columns else table
+    if missing != "drop":
+        return table, 0
+    (table,), dropped = drop_missing(table)
+    return table, dropped
+
+
+def _named(columns: Sequence[str]) -> list[str]:
+    return [part.strip() for text in columns for part in text.split(",")]

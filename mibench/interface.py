@@ -149,8 +149,10 @@ class ParameterInfo:
         """Say in words which values are accepted."""
         if self.choices is not None:
             return "one of " + ", ".join(map(str, self.choices))
-        limits = [f"{sign} {end:g}" for sign, end in ((">=", self.low), ("<=", self.high)) if end is not None]
-        return " ".join([self.kind, *limits])
+        if self.low is not None and self.high is not None:
+            return f"{self.kind} from {self.low:g} to {self.high:g}"
+        limit = f" >= {self.low:g}" if self.low is not None else f" <= {self.high:g}" if self.high is not None else ""
+        return self.kind + limit
 
 
 def parameters_of(cls: type[Configurable]) -> dict[str, ParameterInfo]:

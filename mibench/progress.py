@@ -70,8 +70,8 @@ class ProgressDisplay:
             self._bar.update(self._bar.task_ids[0], advance=1, failed=failed)
             return
         now = time.monotonic()
-        if now - self._said >= _PLAIN_EVERY_S or self.done == self.total:
-            elapsed = now - self._started
+        elapsed = now - self._started
+        if now - self._said >= _PLAIN_EVERY_S or (self.done == self.total and elapsed >= 1.0):
             left = elapsed / self.done * (self.total - self.done)
             parts = [f"{self.done}/{self.total} {self.what}", failed, f"{elapsed:.0f} s", f"about {left:.0f} s left"]
             say(", ".join(part for part in parts if part))
