@@ -36,8 +36,8 @@ class Contaminated(JointDistribution):
     I = (1 - f) [I_0 + log(1 - f)] + f log f
         + sqrt(f (1 - f)) / 2 * integral of Re exp(i c t + K(-1/2 + i t)) / [(1/4 + t^2) cosh(pi t)] dt.
 
-    Nothing in it exceeds 1, and the trapezoidal rule converges geometrically: the absolute error is below 1e-9 at any
-    f and at any number and strength of canonical pairs. Bases without a known K have no known truth.
+    The integrand is bounded whatever f and the base, and the trapezoidal rule converges geometrically: the absolute
+    error is below 1e-9 at any number and strength of canonical pairs. Bases without a known K have no known truth.
     """
 
     base: JointDistribution = parameter(MISSING, "distribution that the other points are drawn from")
