@@ -144,7 +144,7 @@ class ParameterInfo:
         """Say in words which values are accepted."""
         if self.choices is not None:
             return "one of " + ", ".join(map(str, self.choices))
-        limits = [f">= {self.low:g}"] * (self.low is not None) + [f"<= {self.high:g}"] * (self.high is not None)
+        limits = [f"{sign} {limit:g}" for sign, limit in ((">=", self.low), ("<=", self.high)) if limit is not None]
         return " ".join([self.kind, *limits])
 
 
@@ -246,9 +246,9 @@ class EstimatorFacts:
     symmetric, deterministic
         Whether estimate(x, y) = estimate(y, x) up to rounding, and whether the estimator's own seed is unused.
     invariances
-        Changes of the data that leave the estimate as it is, of: "shift", "scale" (one factor for a whole block),
-        "column-scale", "monotone" (increasing maps of each column), "linear" (invertible maps of a block), "rows"
-        (their order).
+        Changes of the data that leave the estimate as it is, of: "shift", "scale" (a factor for each block, not one
+        for both), "column-scale", "monotone" (increasing maps of each column), "linear" (invertible maps of a block),
+        "rows" (their order).
     trains, devices
         Whether it fits a model by iteration, and the device classes it can use.
     aliases
