@@ -65,7 +65,9 @@ class _Parser(argparse.ArgumentParser):
             message = f"unknown {kind} {unknown[1]}{nearest(unknown[1], options)}"
         elif choice := re.match(r"(\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message):
             accepted = re.findall(r"[\w-]+", choice[3])
-            message = f"{choice[1]}: unknown {choice[2]!r}{nearest(choice[2], accepted)}; accepted: {', '.join(accepted)}"
+            message = (
+                f"{choice[1]}: unknown {choice[2]!r}{nearest(choice[2], accepted)}; accepted: {', '.join(accepted)}"
+            )
         elif missing := re.match(r"the following arguments are required: (.*)", message):
             message = f"{missing[1]} is missing"
         raise InputError(f"{message}; see `{self.prog} --help`")

@@ -267,9 +267,9 @@ class EstimatorFacts:
     symmetric, deterministic
         Whether estimate(x, y) = estimate(y, x) up to rounding, and whether the estimator's own seed is unused.
     invariances
-        Changes of the data that leave the estimate as it is, of: "shift", "scale" (one factor for a whole block),
-        "column-scale", "monotone" (increasing maps of each column), "linear" (invertible maps of a block), "rows"
-        (their order).
+        Changes of the data that leave the estimate as it is, of: "shift", "scale" (a factor for each block, not one
+        for both), "column-scale", "monotone" (increasing maps of each column), "linear" (invertible maps of a block),
+        "rows" (their order).
     trains, devices
         Whether it fits a model by iteration, and the device classes it can use.
     aliases

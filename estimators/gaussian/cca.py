@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from mibench.estimators.gaussian.canonical import gaussian_estimate, too_few_points
 from mibench.interface import Array, Context, Estimate, Estimator
 from mibench.registry import register_estimator
 
@@ -35,23 +34,10 @@ class CCA(Estimator):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        correlations = canonical_correlations(x, y)
-        return Estimate(float(-0.5 * np.log1p(-(correlations**2)).sum()))
+        return gaussian_estimate(x, y, bias_correction=False)
 
     def unsupported(
         self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
     ) -> str | None:
         """Too few points make every canonical correlation 1."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and n <= dim_x + dim_y:
-            reason = f"needs more points than dim_x + dim_y = {dim_x + dim_y}, got {n}"
-        return reason
-
-
-def canonical_correlations(x: Array, y: Array) -> Array:
-    """Canonical correlations of two blocks, largest first."""
-    bases = []
-    for block in (x, y):
-        basis, strength, _ = np.linalg.svd(block - block.mean(axis=0), full_matrices=False)
-        bases.append(basis[:, strength > strength[0] * max(block.shape) * np.finfo(float).eps])
-    return np.clip(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False), 0.0, 1.0)
+        return super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete) or too_few_points(n, dim_x, dim_y)

@@ -1,0 +1,27 @@
+"""Changes of the margins that every family may apply before it estimates; MI does not change under them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from mibench.interface import Array
+
+
+def standardized(block: Array) -> Array:
+    """Give each column of a block (n, dim) mean 0 and standard deviation 1."""
+    centered = block - block.mean(axis=0)
+    return np.ascontiguousarray(centered / centered.std(axis=0))
+
+
+def normal_scores(block: Array) -> Array:
+    """Replace each value by the standard normal quantile of rank / (n + 1) within its column.
+
+    Tied values share the average of their ranks, so that ties stay ties and the order of rows does not matter.
+    """
+    columns = []
+    for column in block.T:
+        _, place, repeats = np.unique(column, return_inverse=True, return_counts=True)
+        ranks = np.cumsum(repeats) - (repeats - 1) / 2
+        columns.append(ndtri(ranks / (len(column) + 1))[place])
+    return np.stack(columns, axis=1)

@@ -1,0 +1,88 @@
+"""The estimator of Kraskov, Stögbauer and Grassberger from nearest-neighbour distances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import digamma
+
+from mibench.estimators.margins import normal_scores, standardized
+from mibench.estimators.neighbors.search import strict_neighbors
+from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.registry import register_estimator
+
+# Two pairs of normals with correlation 0.8 among noise, n = 10,000: the estimate finds 95% of the MI at 3 + 3
+# dimensions, 77% at 5 + 5, 67% at 6 + 6, 42% at 10 + 10.
+LARGE_DIMENSION = 10
+
+
+@register_estimator(
+    name="ksg",
+    family="neighbors",
+    summary="Kraskov's first estimator: neighbour counts within the k-th joint distance",
+    citation="""@article{kraskov2004estimating,
+      author = {Alexander Kraskov and Harald St{\\"o}gbauer and Peter Grassberger},
+      title = {Estimating mutual information},
+      journal = {Physical Review E},
+      volume = {69},
+      number = {6},
+      pages = {066138},
+      year = {2004}
+    }""",
+    symmetric=True,
+    deterministic=True,
+    invariances=("shift", "rows"),
+)
+@dataclass(frozen=True)
+class KSG(Estimator):
+    r"""I = psi(k) + psi(n) - mean_i [psi(n_x(i) + 1) + psi(n_y(i) + 1)], in nats.
+
+    n_x(i) counts the other points strictly closer to point i in X than its k-th neighbour in (X, Y), in the maximum
+    norm; n_y likewise. The estimate takes the density to be constant out to that neighbour: nearly unbiased in few
+    dimensions and at independence, biased toward 0 where neighbours are far (many dimensions, strong dependence, heavy
+    tails). X and Y share one distance, so at finite n the estimate depends on their relative scale (see `margins`).
+    """
+
+    k: int = parameter(3, "which neighbour sets the radius; more: less variance, more bias", low=1)
+    margins: Literal["raw", "standard", "normal"] = parameter(
+        "raw", "columns as given, with standard deviation 1, or replaced by the normal scores of their ranks"
+    )
+
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        """See `Estimator.estimate`."""
+        n, dims = len(x), x.shape[1] + y.shape[1]
+        if self.margins != "raw":
+            transform = standardized if self.margins == "standard" else normal_scores
+            x, y = transform(x), transform(y)
+        radii, counts_x, counts_y = strict_neighbors(x, y, self.k, context.threads)
+        value = digamma(self.k) + digamma(n) - np.mean(digamma(counts_x + 1) + digamma(counts_y + 1))
+        repeated = int(np.count_nonzero(radii == 0))
+        warnings = []
+        if repeated:
+            warnings.append(
+                f"{repeated} of {n} points coincide with {self.k} or more others, which no continuous variable does: "
+                "add small noise, or use an estimator for discrete or mixed data"
+            )
+        if dims > LARGE_DIMENSION:
+            warnings.append(
+                f"{dims} dimensions are more than {LARGE_DIMENSION}: neighbours are far and the estimate is biased "
+                "toward 0"
+            )
+        diagnostics = {
+            "median_radius": float(np.median(radii)),
+            "mean_count_x": float(counts_x.mean()),
+            "mean_count_y": float(counts_y.mean()),
+            "repeated_points": repeated,
+        }
+        return Estimate(float(value), diagnostics=diagnostics, warnings=tuple(warnings))
+
+    def unsupported(
+        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
+    ) -> str | None:
+        """Each point needs k others."""
+        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
+        if reason is None and n <= self.k:
+            reason = f"needs more than k = {self.k} points, got {n}"
+        return reason

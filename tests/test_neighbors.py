@@ -1,0 +1,142 @@
+"""KSG against the definition written as a loop over all pairs, and against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import digamma
+from sklearn.feature_selection import mutual_info_regression
+
+from mibench.estimators.neighbors.search import search_pairs, search_trees, strict_neighbors
+from mibench.interface import Array, Context, InputError
+from mibench.registry import make_estimator
+
+
+def ksg_by_definition(x: Array, y: Array, k: int) -> float:
+    """Kraskov et al. (2004), eq. 8, one point at a time."""
+    n, terms = len(x), []
+    for i in range(n):
+        others = np.arange(n) != i
+        in_x = np.abs(x[others] - x[i]).max(axis=1)
+        in_y = np.abs(y[others] - y[i]).max(axis=1)
+        radius = np.sort(np.maximum(in_x, in_y))[k - 1]
+        terms.append(digamma(np.sum(in_x < radius) + 1) + digamma(np.sum(in_y < radius) + 1))
+    return float(digamma(k) + digamma(n) - np.mean(terms))
+
+
+def draw(kind: str, n: int, dim_x: int, dim_y: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    x, y = rng.standard_normal((n, dim_x)), rng.standard_normal((n, dim_y))
+    y[:, 0] += x[:, 0]
+    if kind == "integers":  # almost every neighbour lies exactly on somebody's border
+        return np.round(2 * x), np.round(2 * y)
+    if kind == "tenths":  # borders that binary fractions cannot hold: a sum and a difference round differently
+        return np.round(x, 1), np.round(y, 1)
+    if kind == "duplicates":
+        rows = rng.integers(0, n // 4, n)
+        return x[rows], y[rows]
+    if kind == "offset":  # few digits are left for the differences
+        return x * 1e-5 + 1e8, y * 1e-7 - 1e6
+    return x, y
+
+
+@pytest.mark.parametrize("kind", ["normal", "integers", "tenths", "duplicates", "offset"])
+@pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (1, 2), (3, 1), (2, 4), (5, 5), (12, 12), (30, 7)])
+def test_estimate_is_the_definition(kind: str, dim_x: int, dim_y: int) -> None:
+    rng = np.random.default_rng([dim_x, dim_y, len(kind)])
+    for n, k in ((2, 1), (40, 1), (150, 3), (97, 10), (30, 29)):
+        x, y = draw(kind, n, dim_x, dim_y, rng) if n > 4 else draw("normal", n, dim_x, dim_y, rng)
+        expected = ksg_by_definition(x, y, k)
+        assert make_estimator("ksg", k=k).estimate(x, y, Context()).value == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["normal", "integers", "tenths", "duplicates", "offset"])
+@pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (2, 3), (11, 1)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_both_searches_find_the_same(kind: str, dim_x: int, dim_y: int, threads: int) -> None:
+    x, y = draw(kind, 1200, dim_x, dim_y, np.random.default_rng(3))
+    for trees, pairs in zip(search_trees(x, y, 4, threads), search_pairs(x, y, 4, threads), strict=True):
+        np.testing.assert_array_equal(trees, pairs)
+
+
+def test_coinciding_points_count_nobody() -> None:
+    x, y = np.repeat([[0.0], [1.0]], 6, axis=0), np.repeat([[0.0], [5.0]], 6, axis=0)
+    for search in (search_trees, search_pairs):
+        radii, counts_x, counts_y = search(x, y, 3)
+        assert not radii.any()
+        assert not counts_x.any()
+        assert not counts_y.any()
+    estimate = make_estimator("ksg").estimate(x, y, Context())
+    assert estimate.value == pytest.approx(digamma(3) + digamma(12) - 2 * digamma(1), abs=1e-12)
+    assert "12 of 12 points coincide" in estimate.warnings[0]
+
+
+def test_radii_and_counts_by_hand() -> None:
+    x, y = np.array([[0.0], [1.0], [3.0], [7.0]]), np.array([[0.0], [2.0], [2.0], [2.0]])
+    radii, counts_x, counts_y = strict_neighbors(x, y, 1)
+    assert radii.tolist() == [2, 2, 2, 4]
+    assert counts_x.tolist() == [1, 1, 0, 0]  # 3 is not closer to 1 than the radius 2, nor 3 to 7 than 4
+    assert counts_y.tolist() == [0, 2, 2, 3]
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
+def test_mean_over_seeds_is_the_closed_form(rho: float) -> None:
+    """KSG-1 at n = 1000 is biased by less than 0.01 for bivariate normals; 40 seeds leave a standard error of 0.005."""
+    values = []
+    for seed in range(40):
+        x, noise = np.random.default_rng([seed, 11]).standard_normal((2, 1000, 1))
+        y = rho * x + np.sqrt(1 - rho**2) * noise
+        values.append(make_estimator("ksg").estimate(x, y, Context()).value)
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    assert abs(np.mean(values) + 0.5 * np.log1p(-(rho**2))) < 4 * error + 0.01
+    if rho == 0:
+        assert min(values) < 0  # never clipped
+
+
+def test_agrees_with_scikit_learn() -> None:
+    """For one column each, scikit-learn's estimator is the same up to its noise of 1e-10 and its scaling to sd 1."""
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((800, 1))
+    y = x**2 + 0.5 * rng.standard_normal((800, 1))
+    peer = mutual_info_regression(x, y[:, 0], n_neighbors=4, random_state=0)[0]
+    ours = make_estimator("ksg", k=4, margins="standard").estimate(x, y, Context()).value
+    assert ours == pytest.approx(peer, abs=2e-3)
+
+
+def test_margins() -> None:
+    x, y = draw("normal", 500, 2, 1, np.random.default_rng(5))
+
+    def estimate(margins: str, x: Array, y: Array) -> float:
+        return make_estimator("ksg", margins=margins).estimate(x, y, Context()).value
+
+    assert estimate("normal", x**3, np.exp(y)) == estimate("normal", x, y)
+    assert estimate("standard", x * [3.0, 0.02], y * 100 + 7) == pytest.approx(estimate("standard", x, y), abs=1e-12)
+    # The units of one block are part of the data as given.
+    assert abs(estimate("raw", 10 * x, y) - estimate("raw", x, y)) > 0.01
+    assert estimate("raw", 8 * x, 8 * y) == estimate("raw", x, y)
+
+
+def test_symmetric_and_blind_to_the_order_of_rows() -> None:
+    rng = np.random.default_rng(6)
+    x, y = draw("tenths", 300, 2, 3, rng)
+    order, ksg = rng.permutation(300), make_estimator("ksg")
+    value = ksg.estimate(x, y, Context()).value
+    assert ksg.estimate(y, x, Context()).value == value
+    shuffled = ksg.estimate(np.ascontiguousarray(x[order]), np.ascontiguousarray(y[order]), Context())
+    assert shuffled.value == pytest.approx(value, abs=1e-12)
+
+
+def test_limits() -> None:
+    ksg = make_estimator("ksg", k=5)
+    assert "more than k = 5 points, got 5" in str(ksg.unsupported(5, 1, 1, (False,), (False,)))
+    assert ksg.unsupported(6, 1, 1, (False,), (False,)) is None
+    assert "discrete" in str(ksg.unsupported(50, 1, 1, (True,), (True,)))
+    assert "mixed" in str(ksg.unsupported(50, 1, 1, (False,), (True,)))
+    with pytest.raises(InputError, match="k = 0 is out of range"):
+        make_estimator("ksg", k=0)
+
+
+def test_warns_of_many_dimensions() -> None:
+    for dim_y, warned in ((5, False), (6, True)):
+        x, y = draw("normal", 50, 5, dim_y, np.random.default_rng(2))
+        warnings = make_estimator("ksg").estimate(x, y, Context()).warnings
+        assert any("dimensions" in text for text in warnings) == warned
