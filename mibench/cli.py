@@ -19,8 +19,6 @@ from mibench.registry import estimators, make_estimator, nearest, split_list
 from mibench.store import DEFAULT_STORE, plain
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mibench.estimation import Outcome, PermutationTest
 
 _EXAMPLES = """examples:
@@ -368,7 +366,8 @@ def _estimate(options: argparse.Namespace) -> int:
 
     _check_out(options)
     names = [name for item in _items(options.estimator) or ["ksg"] for name in estimators.expand(item)]
-    made = [make_estimator(name) for name in names]
+    for name in names:
+        make_estimator(name)  # a wrong name is found before the data are read
     if options.pairwise:
         return _pairwise(options, names)
     x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
