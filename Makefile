@@ -1,0 +1,56 @@
+# Every target sets up what it needs first: a virtual environment in .venv with the pinned versions of constraints.txt.
+# Variables: PYTHON (which interpreter makes .venv), JOBS (processes for tests and trials), ARGS (more words for
+# `mibench run` or pytest, e.g. `make test ARGS="-k ksg"`).
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST := $(BIN)/python -m pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-slow lint format bench clean
+
+help:
+	@echo "make run        benchmark three quick estimators on the core suite, about a minute"
+	@echo "make test       the quick tests"
+	@echo "make test-slow  the long statistical tests and the packaging tests"
+	@echo "make lint       ruff and mypy"
+	@echo "make format     let ruff rewrite what it can"
+	@echo "make bench      speed benchmarks"
+	@echo "make clean      remove .venv and everything else that was built"
+
+setup: $(READY)
+
+# The stamp is the last step: an interrupted set-up is done again.
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up .venv (a few minutes the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mibench needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(READY)
+	$(BIN)/python -m mibench run --estimator ksg,cca,gaussian-copula --dim 5 --n 2000 --seeds 5 --jobs $(JOBS) $(ARGS)
+
+test: $(READY)
+	$(PYTEST) -n $(JOBS) -m "not slow" $(ARGS)
+
+test-slow: $(READY)
+	$(PYTEST) -n $(JOBS) -m slow $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(PYTEST) benchmarks --benchmark-enable --benchmark-columns=min,median,stddev,rounds $(ARGS)
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks

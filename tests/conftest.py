@@ -1,0 +1,20 @@
+"""What all tests share: one thread for each process, and CUDA tests that say why they did not run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Set before numpy or torch is imported: tests run in several processes, each of which would otherwise take all cores.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked `cuda` where there is no such device."""
+    if item.get_closest_marker("cuda") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
