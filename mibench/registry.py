@@ -140,7 +140,8 @@ class Catalogue(Generic[Object]):
                 _add(found, entry, self.kind)
         for point in importlib.metadata.entry_points(group=self.group):
             module = point.module
-            named = [entry for entry in self._read(_source_of(module), module) if point.attr in ("", entry.qualname)]
+            found_there = self._read(_source_of(module), module)
+            named = [entry for entry in found_there if not point.attr or point.attr == entry.qualname]
             if not named:
                 warnings.warn(
                     f"entry point {point.name} of {self.group} names {point.value}, where no class has "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import pickle
@@ -9,7 +10,7 @@ import random
 import re
 import sys
 import unittest
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -186,16 +187,29 @@ def check_pickling(subject: Configurable) -> None:
     assert again == subject, f"comes back from a pickle as {again!r}"
 
 
-def random_states() -> dict[str, Any]:
-    """State of every global random number generator in reach."""
-    states = {"random": random.getstate(), "numpy.random": pickle.dumps(np.random.get_state())}  # noqa: NPY002
-    if "torch" in sys.modules:
-        states["torch"] = sys.modules["torch"].get_rng_state().tolist()
-    return states
+@contextlib.contextmanager
+def global_random_state_kept() -> Iterator[None]:
+    """Fail if a block changes the state of numpy's, Python's or torch's global random number generator."""
+    torch = sys.modules.get("torch")
 
+    def states() -> dict[str, Any]:
+        found = {"random": random.getstate(), "numpy.random": np.random.get_state(legacy=False)}  # noqa: NPY002
+        return found | ({"torch": torch.get_rng_state().tolist()} if torch is not None else {})
 
-def assert_states_kept(before: Mapping[str, Any]) -> None:
-    """Fail if a global random number generator is not as it was; draw from the generator given instead."""
-    after = random_states()
-    changed = [name for name, state in before.items() if after[name] != state]
-    assert not changed, f"changes the global state of {', '.join(changed)}; draw from the generator given"
+    original = states()
+    try:
+        # Each generator is first moved to where no earlier call left it: seeding it again and again would not show.
+        random.random()
+        np.random.random()  # noqa: NPY002
+        if torch is not None:
+            torch.rand(1)
+        before = states()
+        yield
+        after = states()
+        changed = [name for name, state in before.items() if pickle.dumps(state) != pickle.dumps(after[name])]
+        assert not changed, f"changes the global state of {', '.join(changed)}; draw from the generator given"
+    finally:
+        random.setstate(original["random"])
+        np.random.set_state(original["numpy.random"])  # noqa: NPY002
+        if torch is not None:
+            torch.set_rng_state(torch.tensor(original["torch"], dtype=torch.uint8))
