@@ -432,6 +432,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield install
     for module in [module for module in sys.modules if module.startswith("mi_plugin_for_test")]:
         del sys.modules[module]
+    registry._loaded.pop(("mi_plugin_for_test.own", "Mine"), None)
 
 
 @pytest.mark.parametrize("value", ["mi_plugin_for_test.own:Mine", "mi_plugin_for_test.own"])
