@@ -406,10 +406,9 @@ def test_a_class_that_extends_a_registered_one_goes_by_its_own_name(tmp_path: Pa
 # ---------------------------------------------------------------------------------------------------------------------
 # Folders and entry points
 
-REGISTERED = (
-    OWN.replace("@dataclass", "@register_estimator(name='mine', family='own', summary='s', citation='c')\n@dataclass")
-    + "from mibench.registry import register_estimator\n"
-).replace("\nfrom dataclasses", "\nfrom mibench.registry import register_estimator\nfrom dataclasses", 1)
+REGISTERED = "from mibench.registry import register_estimator" + OWN.replace(
+    "@dataclass", "@register_estimator(name='plugged', family='own', summary='s', citation='c')\n@dataclass", 1
+)
 
 
 @pytest.fixture
@@ -424,7 +423,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         meta = tmp_path / "mi_plugin_for_test-1.dist-info"
         meta.mkdir(exist_ok=True)
         (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: mi-plugin-for-test\nVersion: 1\n")
-        (meta / "entry_points.txt").write_text(f"[mibench.estimators]\nmine = {value}\n")
+        (meta / "entry_points.txt").write_text(f"[mibench.estimators]\nplugged = {value}\n")
         return Catalogue("estimator", Estimator, EstimatorFacts)  # type: ignore[type-abstract]
 
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -438,27 +437,32 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.mark.parametrize("value", ["mi_plugin_for_test.own:Mine", "mi_plugin_for_test.own"])
 def test_an_entry_point_is_listed_unimported_and_made(value: str, plugin: Any) -> None:
     catalogue = plugin(value, own=REGISTERED)
-    assert catalogue.entries()["mine"].facts.family == "own"
+    assert catalogue.entries()["plugged"].facts.family == "own"
     assert not [module for module in sys.modules if module.startswith("mi_plugin_for_test")]
-    with pytest.raises(InputError, match="estimator 'mine' cannot be imported: listing imported it"):
-        catalogue.make("mine")
-    assert plugin(value, __init__="", own=REGISTERED).make("mine[k=7]").k == 7
+    with pytest.raises(InputError, match="estimator 'plugged' cannot be imported: listing imported it"):
+        catalogue.make("plugged")
+    assert plugin(value, __init__="", own=REGISTERED).make("plugged[k=7]").k == 7
 
 
 def test_an_entry_point_that_names_nothing_is_said(plugin: Any) -> None:
-    with pytest.warns(UserWarning, match=r"entry point mine of mibench.estimators names .*own:Other, where no class"):
+    with pytest.warns(
+        UserWarning, match=r"entry point plugged of mibench.estimators names .*own:Other, where no class"
+    ):
         entries = plugin("mi_plugin_for_test.own:Other", own=REGISTERED).entries()
-    assert "mine" not in entries
+    assert "plugged" not in entries
     assert "cca" in entries
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (REGISTERED.replace("name='mine'", "name='cca'"), "estimator 'cca' is registered twice, by mibench.estimators"),
-        (REGISTERED.replace("name='mine'", "name='m' + 'e'"), "own.py:6: facts .* write them as literals"),
-        (REGISTERED.replace("name='mine', ", ""), r"own.py:6: @register_estimator: .* argument: 'name'"),
-        (REGISTERED.replace("family=", "room="), r"own.py:6: @register_estimator: .* argument 'room'"),
+        (
+            REGISTERED.replace("name='plugged'", "name='cca'"),
+            "estimator 'cca' is registered twice, by mibench.estimators",
+        ),
+        (REGISTERED.replace("name='plugged'", "name='m' + 'e'"), "own.py:5: facts .* write them as literals"),
+        (REGISTERED.replace("name='plugged', ", ""), r"own.py:5: @register_estimator: .* argument: 'name'"),
+        (REGISTERED.replace("family=", "room="), r"own.py:5: @register_estimator: .* argument 'room'"),
         (REGISTERED + "def broken(:", "own.py:.* is no Python"),
     ],
 )
