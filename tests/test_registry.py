@@ -170,11 +170,11 @@ def test_a_text_makes_an_object(text: str, expected: Estimator) -> None:
     [
         ("zreo", "unknown estimator 'zreo' (nearest: zero); `mibench list estimators` shows all"),
         ("zero[kk=3]", "zero has no parameter 'kk' (nearest: k); accepted: k, scale, mode, clip, limit, weights, text"),
-        ("zero[k=three]", "zero: parameter k = 'three' is not accepted; give whole number >= 1 <= 99"),
-        ("zero[k=3.5]", "zero: parameter k = '3.5' is not accepted; give whole number >= 1 <= 99"),
-        ("zero[k=none]", "zero: parameter k = 'none' is not accepted; give whole number >= 1 <= 99"),
-        ("zero[k=0]", "zero: parameter k = 0 is out of range; give whole number >= 1 <= 99"),
-        ("zero[k=100]", "zero: parameter k = 100 is out of range; give whole number >= 1 <= 99"),
+        ("zero[k=three]", "zero: parameter k = 'three' is not accepted; give whole number from 1 to 99"),
+        ("zero[k=3.5]", "zero: parameter k = '3.5' is not accepted; give whole number from 1 to 99"),
+        ("zero[k=none]", "zero: parameter k = 'none' is not accepted; give whole number from 1 to 99"),
+        ("zero[k=0]", "zero: parameter k = 0 is out of range; give whole number from 1 to 99"),
+        ("zero[k=100]", "zero: parameter k = 100 is out of range; give whole number from 1 to 99"),
         ("zero[scale=-1]", "zero: parameter scale = -1.0 is out of range; give number >= 0"),
         ("zero[scale=nan]", "zero: parameter scale = nan is not accepted; give number >= 0"),
         ("zero[scale=big]", "zero: parameter scale = 'big' is not accepted; give number >= 0"),
@@ -184,7 +184,7 @@ def test_a_text_makes_an_object(text: str, expected: Estimator) -> None:
         ("zero[weights=(1,-2)]", "zero: parameter weights = (1.0, -2.0) is out of range; give tuple of number >= 0"),
         ("zero[weights=(1,a)]", "zero: parameter weights = '(1,a)' is not accepted; give tuple of number >= 0"),
         ("wrapper[base=zreo]", "unknown estimator 'zreo' (nearest: zero); `mibench list estimators` shows all"),
-        ("wrapper[base=zero[k=0]]", "zero: parameter k = 0 is out of range; give whole number >= 1 <= 99"),
+        ("wrapper[base=zero[k=0]]", "zero: parameter k = 0 is out of range; give whole number from 1 to 99"),
     ],
 )
 def test_a_wrong_text_is_refused_with_what_is_accepted(text: str, message: str) -> None:
@@ -479,7 +479,7 @@ def test_wrong_facts_are_one_clear_line(text: str, message: str, plugin: Any) ->
 def test_parameters_describe_themselves() -> None:
     described = parameters_of(Zero)
     assert {name: info.accepted() for name, info in described.items()} == {
-        "k": "whole number >= 1 <= 99",
+        "k": "whole number from 1 to 99",
         "scale": "number >= 0",
         "mode": "one of plain, fast",
         "clip": "true or false",
