@@ -445,3 +445,13 @@ def test_labels_of_a_noisy_channel(estimator: TrainedCritic) -> None:
     value = estimator.estimate(names[x][:, None], names[y[:, None]], context).value
     se = math.sqrt(keep * (1 - keep)) * math.log(keep * 3 / (1 - keep)) / math.sqrt(0.2 * n)
     assert value == pytest.approx(truth, abs=4 * se + 0.02)
+
+
+def test_heavy_tails_are_pointed_out_unless_the_margins_are_normal() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_cauchy((500, 1))
+    y = x + rng.standard_normal((500, 1))
+    warned = InfoNCE(**SMALL).estimate(x, y, Context(np.random.default_rng(1))).warnings
+    assert any("standard deviations from its column's mean" in text for text in warned)
+    silent = InfoNCE(margins="normal", **SMALL).estimate(x, y, Context(np.random.default_rng(1))).warnings
+    assert not any("standard deviations" in text for text in silent)

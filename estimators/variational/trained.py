@@ -25,6 +25,7 @@ FEWEST_POINTS = 50
 MOST_LEVELS = 64  # of a label column that get an indicator each
 MOST_VALIDATED = 5000  # points per validation: stopping needs no more, and a validation should stay cheap
 CURVE_POINTS = 200
+FAR_OUT = 20.0  # standard deviations; 10,000 normal values reach 4
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ class TrainedCritic(Estimator):
             fit = train(critic, self.objective(), bound, training, validation, schedule=schedule, generator=generator)
             with torch.inference_mode():
                 estimate = self.evaluate(fit.critic, *evaluation)
-            return self._reported(estimate, fit, bound(fit.critic, *training))
+            farthest = max(float(code.abs().max()) for code in codes)
+            return self._reported(estimate, fit, bound(fit.critic, *training), farthest)
 
     def unsupported(
         self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
@@ -120,7 +122,7 @@ class TrainedCritic(Estimator):
             return SeparableCritic(dim_x, dim_y, self.hidden, self.layers, self.embedding, generator=generator)
         return ConcatenatedCritic(dim_x, dim_y, self.hidden, self.layers, generator=generator)
 
-    def _reported(self, estimate: Estimate, fit: Fit, training_value: float) -> Estimate:
+    def _reported(self, estimate: Estimate, fit: Fit, training_value: float, farthest: float) -> Estimate:
         diagnostics = {
             "steps": fit.steps,
             "best_step": fit.best_step,
@@ -135,6 +137,11 @@ class TrainedCritic(Estimator):
             warnings.append(f"training diverged by step {fit.steps}; the best weights before that were used")
         elif fit.ended == "budget":
             warnings.append(f"training had not converged after max_steps = {self.max_steps}")
+        if farthest > FAR_OUT:
+            warnings.append(
+                f"a value lies {farthest:.0f} standard deviations from its column's mean: such tails hide the rest of "
+                "the data from the critic, with margins=normal they do not"
+            )
         return dataclasses.replace(
             estimate, diagnostics=estimate.diagnostics | diagnostics, warnings=tuple(warnings), bound=self.bound
         )
