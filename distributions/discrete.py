@@ -67,8 +67,13 @@ class FiniteTable(JointDistribution):
 
 
 def table_information(p: Array) -> float:
-    """Mutual information of a table of probabilities, from terms p log(p/q) - p + q that are never negative."""
-    return float(kl_div(p, np.outer(p.sum(axis=1), p.sum(axis=0))).sum())
+    """Mutual information of a table of probabilities."""
+    return float(divergence(p, np.outer(p.sum(axis=1), p.sum(axis=0))).sum())
+
+
+def divergence(p: Array, q: Array) -> Array:
+    """Terms p log(p/q) - p + q of a Kullback-Leibler divergence: none is negative, so no sum is, by rounding."""
+    return np.asarray(np.maximum(kl_div(p, q), 0))
 
 
 def labels(column: Array, count: int) -> tuple[np.typing.NDArray[np.intp], np.typing.NDArray[np.bool_]]:

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 from scipy.linalg import helmert
-from scipy.special import gammaln, kl_div, log_ndtr, log_softmax, logsumexp, xlogy
+from scipy.special import gammaln, log_ndtr, log_softmax, logsumexp, xlogy
 
-from mibench.distributions.discrete import SymmetricChannel, labels, table_information
+from mibench.distributions.discrete import SymmetricChannel, divergence, labels, table_information
 from mibench.distributions.pairs import CorrelatedPairs
 from mibench.distributions.panels import normal_nodes, panels
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
@@ -353,9 +353,8 @@ class QuantisedGaussian(JointDistribution):
             return GroundTruth(table_information(np.exp(self._log_cells)), method="quadrature")
         cuts = self.cuts_x or self.cuts_y
         _, weights, given = self._given(cuts, ())
-        # P(i|u) log(P(i|u) / P(i)) - P(i|u) + P(i) is never negative and sums to the same over i.
-        divergence = kl_div(np.exp(given), np.exp(self._log_levels(cuts))).sum(axis=1)
-        return GroundTruth(float(weights @ divergence), method="quadrature")
+        told = divergence(np.exp(given), np.exp(self._log_levels(cuts))).sum(axis=1)
+        return GroundTruth(float(weights @ told), method="quadrature")
 
 
 def _log_between(low: Array, high: Array) -> Array:

@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -216,8 +217,8 @@ def test_tables_are_normalised() -> None:
         p = table.probabilities
         assert p.sum() == pytest.approx(1, abs=1e-14)
         for row in range(len(p)):
-            columns = np.arange(p.shape[1])
-            ratio = np.exp(pmi_of(name, np.full(len(columns), row), columns))
+            columns = np.arange(float(p.shape[1]))
+            ratio = np.exp(pmi_of(name, np.full(len(columns), float(row)), columns))
             assert (p.sum(axis=0) * ratio).sum() == pytest.approx(1, abs=1e-13)
 
 
@@ -294,18 +295,19 @@ def test_discrete_uniform_noise_by_entropies(levels: int) -> None:
 
 def poisson_by_quadrature(p: float) -> float:
     """For each count the integral over the rate of p(x) p(y|x) log(p(y|x) / p(y)), p(y) by quadrature as well."""
-    total = 0.0
-    for y in range(60):
 
-        def given(x: float, y: int = y) -> float:
+    def over_rates(integrand: Callable[[float], float]) -> float:
+        points = [1e-6, 1e-3, 0.1, 1, 10, 30]
+        return float(integrate.quad(lambda x: math.exp(-x) * integrand(x), 1e-13, 80, points=points, epsabs=1e-13)[0])
+
+    def contribution(y: int) -> float:
+        def given(x: float) -> float:
             return float((1 - p) * stats.poisson.pmf(y, x) + (p if y == 0 else 0))
 
-        ends = {"a": 1e-13, "b": 80, "points": [1e-6, 1e-3, 0.1, 1, 10, 30], "epsabs": 1e-13, "limit": 500}
-        margin = integrate.quad(lambda x: math.exp(-x) * given(x), **ends)[0]
-        total += integrate.quad(
-            lambda x, margin=margin: math.exp(-x) * plogp(np.array(given(x) / margin)) * margin, **ends
-        )[0]
-    return total
+        margin = over_rates(given)
+        return over_rates(lambda x: float(plogp(np.array(given(x) / margin))) * margin)
+
+    return sum(contribution(y) for y in range(60))
 
 
 @pytest.mark.parametrize("p", [0.0, 0.15, 0.7])
@@ -397,7 +399,7 @@ def test_levels_far_out_have_a_finite_pointwise_mi() -> None:
     """Differences of distribution functions do not cancel: 12 standard deviations out on either side."""
     u = np.array([-12.0, -3.0, 3.0, 12.0])
     for level in range(4):
-        assert np.isfinite(pmi_of("quantised-gaussian[rho=0.99]", u, np.full(4, level))).all()
+        assert np.isfinite(pmi_of("quantised-gaussian[rho=0.99]", u, np.full(4, float(level)))).all()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
