@@ -146,7 +146,8 @@ def spiral(x: Array, y: Array) -> Array:
     """The default spiral."""
     arm, place = np.arange(3)[:, None], np.arange(1, 7) / 6
     centres = place * np.exp(2j * math.pi * (0.75 * place + arm / 3))
-    return sum((stats.norm.pdf(x, c.real, 0.05) * stats.norm.pdf(y, c.imag, 0.05) / 18) for c in centres.ravel())
+    clusters = [stats.norm.pdf(x, c.real, 0.05) * stats.norm.pdf(y, c.imag, 0.05) for c in centres.ravel()]
+    return np.asarray(sum(clusters) / 18)
 
 
 PLANES = [  # specification, density, nodes of x, nodes of y
