@@ -243,15 +243,6 @@ class Catalogue(Generic[Object]):
         own = {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)}
         if own - {entry.name for entry in dataclasses.fields(cls)}:
             raise InputError(f"{where}: {cls.__name__} has parameters but is no dataclass; add @dataclass(frozen=True)")
-        if "facts" not in vars(cls):
-            summary = (inspect.getdoc(cls) or "no description").partition("\n")[0]
-            words: dict[str, Any] = {"name": cls.__name__, "family": "own", "summary": summary, "citation": ""}
-            if self.kind == "distribution":
-                words["formula"] = summary
-            if hasattr(cls, "facts"):  # it extends a registered class: under its own name, with what that one claims
-                cls.facts = dataclasses.replace(cls.facts, **words, aliases=(), example="")
-            else:
-                cls.facts = self.facts(**words)
         return cls
 
     def make(self, spec: str | Object | type[Object], **parameters: Any) -> Object:
