@@ -15,7 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import types
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,20 @@ def code_hash(*owners: Configurable) -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
+_hashes: dict[type, str] = {}
+
+
 def read_again() -> None:
     """Forget the sources that were read: files may have changed since the last run of this process."""
-    _class_hash.cache_clear()
+    _hashes.clear()
 
 
-@functools.cache
-def _class_hash(cls: Hashable) -> str:
-    assert isinstance(cls, type)
-    path = _file(cls.__module__)
-    parts = _module_sources(cls.__module__, path) if path is not None else _live_parts(cls)
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+def _class_hash(cls: type) -> str:
+    if cls not in _hashes:
+        path = _file(cls.__module__)
+        parts = _module_sources(cls.__module__, path) if path is not None else _live_parts(cls)
+        _hashes[cls] = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return _hashes[cls]
 
 
 def _file(module: str) -> Path | None:

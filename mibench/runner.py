@@ -81,7 +81,7 @@ def _check_counts(request: Request) -> None:
     if not request.estimators:
         raise InputError("no estimator is named; give --estimator NAME, `mibench list estimators` shows all")
     # The upper limits are far beyond what can be run, and below what memory or the store would fail at.
-    checks = [("--dim-x", request.dim_x, 1, 10**6), ("--dim-y", request.dim_y, 1, 10**6),
+    checks: list[tuple[str, Any, int, int]] = [("--dim-x", request.dim_x, 1, 10**6), ("--dim-y", request.dim_y, 1, 10**6),
               ("--seeds", request.seeds, 1, 10**6), ("--first-seed", request.first_seed, 0, 10**18),
               *(("--n", n, 1, 10**12) for n in request.n)]  # fmt: skip
     for option, value, low, high in checks:
