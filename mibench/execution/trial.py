@@ -60,7 +60,6 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
         for ended, (index, estimate) in enumerate(estimates):
             if index not in waiting:
                 raise ValueError(f"estimate_batch gave an estimate for trial {index}, which was not waiting for one")
-            waiting.remove(index)
             # What was spent since the last trial ended is divided among those that were still running.
             cost = meter.read()
             wall += (cost["wall_s"] - spent_wall) / (size - ended)
@@ -68,13 +67,16 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
             spent_wall, spent_cpu = cost["wall_s"], cost["cpu_s"]
             described = {**drawn[index][1], **_describe(estimate, work.estimator)}
             row = {**described, **cost, "wall_s": wall, "cpu_s": cpu, "batch_size": size}
+            waiting.remove(index)
             yield {"result": indices[index], "row": row}
             if not waiting:
                 break
     except Exception as error:
-        if size > 1:
+        if len(waiting) > 1:
             raise
-        yield {"result": indices[0], "row": {**drawn[0][1], **_failure(error), **meter.read(), "batch_size": 1}}
+        guilty = waiting.pop()
+        row = {**drawn[guilty][1], **_failure(error), **meter.read(), "batch_size": 1}
+        yield {"result": indices[guilty], "row": row}
 
 
 def _draw(
