@@ -20,7 +20,9 @@ from mibench.registry import distributions, estimators, make_estimator, nearest
 from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 DEFAULT_SUITE = "core"
 _DEFAULT_N = (10_000,)
@@ -81,9 +83,13 @@ def _check_counts(request: Request) -> None:
     if not request.estimators:
         raise InputError("no estimator is named; give --estimator NAME, `mibench list estimators` shows all")
     # The upper limits are far beyond what can be run, and below what memory or the store would fail at.
-    checks: list[tuple[str, Any, int, int]] = [("--dim-x", request.dim_x, 1, 10**6), ("--dim-y", request.dim_y, 1, 10**6),
-              ("--seeds", request.seeds, 1, 10**6), ("--first-seed", request.first_seed, 0, 10**18),
-              *(("--n", n, 1, 10**12) for n in request.n)]  # fmt: skip
+    checks: list[tuple[str, Any, int, int]] = [
+        ("--dim-x", request.dim_x, 1, 10**6),
+        ("--dim-y", request.dim_y, 1, 10**6),
+        ("--seeds", request.seeds, 1, 10**6),
+        ("--first-seed", request.first_seed, 0, 10**18),
+        *(("--n", n, 1, 10**12) for n in request.n),
+    ]
     for option, value, low, high in checks:
         if value is not None and not (isinstance(value, int) and low <= value <= high):
             raise InputError(f"{option} {value} is out of range; give a whole number from {low} to {high}")
@@ -205,7 +211,7 @@ def run(
     dim_x: int | None = None,
     dim_y: int | None = None,
     mi: float | None = None,
-    n: int | Sequence[int] = (),
+    n: int | Sequence[int] | NDArray[np.integer] | np.integer = (),
     seeds: int | None = None,
     first_seed: int = 0,
     device: str = "auto",
@@ -252,7 +258,7 @@ def run(
         suites=_listed(suite),
         dim_x=plain(dim if dim_x is None else dim_x),
         dim_y=plain(dim if dim_y is None else dim_y),
-        mi=plain(mi),
+        mi=None if mi is None else float(mi),
         n=plain(_listed(n)),
         seeds=plain(seeds),
         first_seed=plain(first_seed),
