@@ -270,7 +270,8 @@ class EstimatorFacts:
     Attributes
     ----------
     name, family, summary, citation
-        kebab-case name, the folder it lives in, one line of description, a BibTeX entry.
+        kebab-case name, the folder it lives in, one line of description, a BibTeX entry (or the
+        key of one in mibench/data/references.bib).
     version
         Raised whenever the same data and seed can give another number.
     quantity, bound
