@@ -135,6 +135,9 @@ class Store:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > _SCHEMA:
                 raise InputError(f"store {self.path} was written by a newer mibench (schema {version} > {_SCHEMA})")
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if version == 0 and tables - {"rows", "environments"}:
+                raise InputError(f"{self.path} is no store of mibench: it holds other tables; name another file")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             if version == 0:
