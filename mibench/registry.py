@@ -334,13 +334,13 @@ def parameter_values(owner: Configurable) -> dict[str, Any]:
 
 def full_spec(owner: Configurable) -> str:
     """Write an object as `name[key=value,...]` with every parameter, so that `make_*` gives it back."""
-    inside = ",".join(f"{key}={_write_value(value)}" for key, value in parameter_values(owner).items())
+    inside = ",".join(f"{key}={write_value(value)}" for key, value in parameter_values(owner).items())
     return f"{owner.label()}[{inside}]" if inside else owner.label()
 
 
 def nearest(name: str, names: list[str]) -> str:
     """Say which of the names is nearest, as an addition to a message."""
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" (nearest: {found[0]})" if found else ""
 
 
@@ -348,9 +348,12 @@ def nearest(name: str, names: list[str]) -> str:
 # Parameter values as text
 
 
-def _write_value(value: Any) -> str:
+def write_value(value: Any) -> str:
+    """Write the value of a parameter as `name[key=value]` takes it."""
     if isinstance(value, tuple):
-        return "(" + ",".join(map(_write_value, value)) + ")"
+        return "(" + ",".join(map(write_value, value)) + ")"
+    if isinstance(value, Configurable):
+        return full_spec(value)
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
