@@ -10,7 +10,7 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format bench clean
+.PHONY: help setup run test test-slow lint format bench figure clean
 
 help:
 	@echo "make run        benchmark three quick estimators on the core suite, about a minute"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make bench      speed benchmarks"
+	@echo "make figure     run all estimators on the core suite and draw the picture of the README, a few minutes"
 	@echo "make clean      remove .venv and everything else that was built"
 
 setup: $(READY)
@@ -51,6 +52,10 @@ format: $(READY)
 
 bench: $(READY)
 	$(PYTEST) benchmarks --benchmark-enable --benchmark-columns=min,median,stddev,rounds $(ARGS)
+
+figure: $(READY)
+	$(BIN)/python -m mibench run --estimator '*' --dim 5 --jobs $(JOBS)
+	$(BIN)/python benchmarks/core_figure.py results/mibench.sqlite results/figures/core-dim5.png
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks

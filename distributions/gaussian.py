@@ -101,13 +101,7 @@ class GaussianSparse(JointlyNormal):
     family="gaussian",
     summary="normal, every pair of coordinates of (X, Y) equally correlated",
     formula="I = 1/2 log[(1 + (m-1) rho)(1 + (n-1) rho) / ((1 - rho)(1 + (m+n-1) rho))] at dim_x = m, dim_y = n",
-    citation="""@inproceedings{czyz2023beyond,
-      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
-      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
-      booktitle = {Advances in Neural Information Processing Systems},
-      volume = {36},
-      year = {2023}
-    }""",
+    citation="czyz2023beyond",
 )
 @dataclass(frozen=True)
 class GaussianDense(JointlyNormal):

@@ -17,13 +17,7 @@ from mibench.registry import register_distribution
     family="mixture",
     summary="a fraction of the points is drawn from the product of the margins",
     formula="I = E log((1 - f) exp(pmi) + f) with the base's pmi, by quadrature over its characteristic function",
-    citation="""@misc{czyz2023mixtures,
-      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
-      title = {The Mixtures and the Neural Critics: On the Pointwise Mutual Information Profiles of Fine Distributions},
-      year = {2023},
-      eprint = {2310.10240},
-      archivePrefix = {arXiv}
-    }""",
+    citation="czyz2023mixtures",
     example="contaminated[base=gaussian-sparse]",
 )
 @dataclass(frozen=True)

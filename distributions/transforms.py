@@ -84,13 +84,7 @@ class Transformed(KnownPMILaw):
     family="transforms",
     summary="t sqrt|t| in every coordinate: longer tails",
     formula="I of the base: the map is injective",
-    citation="""@inproceedings{czyz2023beyond,
-      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
-      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
-      booktitle = {Advances in Neural Information Processing Systems},
-      volume = {36},
-      year = {2023}
-    }""",
+    citation="czyz2023beyond",
     example="half-cube[base=gaussian-sparse]",
 )
 @dataclass(frozen=True)
@@ -111,13 +105,7 @@ class HalfCube(Transformed):
     family="transforms",
     summary="asinh in every coordinate: heavy tails become short",
     formula="I of the base: the map is injective",
-    citation="""@inproceedings{czyz2023beyond,
-      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
-      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
-      booktitle = {Advances in Neural Information Processing Systems},
-      volume = {36},
-      year = {2023}
-    }""",
+    citation="czyz2023beyond",
     example="asinh[base=student]",
 )
 @dataclass(frozen=True)
@@ -138,13 +126,7 @@ class Asinh(Transformed):
     family="transforms",
     summary="the normal distribution function in every coordinate: uniform margins of a normal base",
     formula="I of the base: the map is injective",
-    citation="""@inproceedings{czyz2023beyond,
-      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
-      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
-      booktitle = {Advances in Neural Information Processing Systems},
-      volume = {36},
-      year = {2023}
-    }""",
+    citation="czyz2023beyond",
     example="normal-cdf[base=gaussian-sparse]",
 )
 @dataclass(frozen=True)
@@ -176,13 +158,7 @@ class NormalCDF(Transformed):
     family="transforms",
     summary="the identity plus sines in every coordinate: the density gets bumps",
     formula="I of the base: the map is injective",
-    citation="""@inproceedings{czyz2023beyond,
-      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
-      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
-      booktitle = {Advances in Neural Information Processing Systems},
-      volume = {36},
-      year = {2023}
-    }""",
+    citation="czyz2023beyond",
     example="wiggly[base=gaussian-sparse]",
 )
 @dataclass(frozen=True)
@@ -225,14 +201,7 @@ _WIGGLES = {  # amplitude, frequency, phase
     family="transforms",
     summary="a rotation of the first two columns of X, and of Y the other way round",
     formula="I of the base: the map is injective",
-    citation="""@article{kraskov2004estimating,
-      author = {Alexander Kraskov and Harald St{\\"o}gbauer and Peter Grassberger},
-      title = {Estimating mutual information},
-      journal = {Physical Review E},
-      volume = {69},
-      pages = {066138},
-      year = {2004}
-    }""",
+    citation="kraskov2004estimating",
     example="rotate[base=gaussian-sparse]",
 )
 @dataclass(frozen=True)

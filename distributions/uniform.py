@@ -16,13 +16,7 @@ from mibench.registry import register_distribution
     family="uniform",
     summary="X uniform on (0, 1), Y = X + uniform noise; 1 x 1",
     formula="I = noise - log(2 noise) if noise <= 1/2, else 1 / (4 noise)",
-    citation="""@inproceedings{czyz2023beyond,
-      author = {Pawe{\\l} Czy{\\.z} and Frederic Grabowski and Julia E. Vogt and Niko Beerenwinkel and Alexander Marx},
-      title = {Beyond Normal: On the Evaluation of Mutual Information Estimators},
-      booktitle = {Advances in Neural Information Processing Systems},
-      volume = {36},
-      year = {2023}
-    }""",
+    citation="czyz2023beyond",
 )
 @dataclass(frozen=True)
 class AdditiveUniform(JointDistribution):

@@ -224,6 +224,22 @@ class Configurable:
 
     facts: typing.ClassVar[EstimatorFacts | DistributionFacts]
 
+    def __init_subclass__(cls) -> None:
+        """Give a class that nobody registers facts of its own; a decorator replaces them."""
+        super().__init_subclass__()
+        inherited = getattr(cls, "facts", None)
+        if inherited is not None and "facts" not in vars(cls):
+            summary = (cls.__doc__ or "no description").strip().partition("\n")[0]
+            changes = {
+                "name": cls.__name__,
+                "family": "own",
+                "summary": summary,
+                "citation": "",
+                "aliases": (),
+                "example": "",
+            }
+            cls.facts = dataclasses.replace(inherited, **changes)
+
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
         for name, info in parameters_of(type(self)).items():
@@ -242,8 +258,7 @@ class Configurable:
     @classmethod
     def label(cls) -> str:
         """Name as registered, or the class name of an object that nobody registered."""
-        facts = vars(cls).get("facts")  # its own: a subclass of a registered class goes by another name
-        return facts.name if facts is not None else cls.__name__
+        return cls.facts.name
 
     def with_parameters(self, **changes: Any) -> Self:
         """Return a copy with some parameters changed."""
@@ -261,7 +276,8 @@ class EstimatorFacts:
     Attributes
     ----------
     name, family, summary, citation
-        kebab-case name, the folder it lives in, one line of description, a BibTeX entry.
+        kebab-case name, the folder it lives in, one line of description, a BibTeX entry (or the
+        key of one in mibench/data/references.bib).
     version
         Raised whenever the same data and seed can give another number.
     quantity, bound
@@ -306,7 +322,7 @@ class EstimatorFacts:
 class Estimator(Configurable, ABC):
     """Estimates a dependence quantity from paired points: a frozen dataclass that implements `estimate`."""
 
-    facts: typing.ClassVar[EstimatorFacts]
+    facts: typing.ClassVar[EstimatorFacts] = EstimatorFacts(name="", family="", summary="", citation="")
 
     @property
     def quantity(self) -> str:
@@ -386,7 +402,7 @@ class DistributionFacts:
 class JointDistribution(Configurable, ABC):
     """A joint distribution of (X, Y) whose mutual information is known. Subclass it as a frozen dataclass."""
 
-    facts: typing.ClassVar[DistributionFacts]
+    facts: typing.ClassVar[DistributionFacts] = DistributionFacts("", family="", summary="", formula="", citation="")
     # Whether a distribution that wraps another has the same MI: true of maps that are injective on X and on Y.
     keeps_mi: typing.ClassVar[bool] = False
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from mibench import suites
+from mibench import bibliography, suites
 from mibench.interface import (
     Configurable,
     DistributionFacts,
@@ -164,23 +164,30 @@ class Catalogue(Generic[Object]):
             if isinstance(node, ast.ClassDef):
                 for call in node.decorator_list:
                     if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(f"register_{self.kind}"):
+                        where = f"{path}:{call.lineno}"
                         try:
                             words = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-                            facts = self.facts(**words)
                         except ValueError as error:
                             raise InputError(
-                                f"{path}:{call.lineno}: facts in @register_{self.kind}(...) are read without running "
+                                f"{where}: facts in @register_{self.kind}(...) are read without running "
                                 "the file: write them as literals"
                             ) from error
+                        try:
+                            facts = self._facts(words)
                         except TypeError as error:
-                            raise InputError(f"{path}:{call.lineno}: @register_{self.kind}: {error}") from error
+                            raise InputError(f"{where}: @register_{self.kind}: {error}") from error
                         yield Entry(facts, module, node.name, path)
+
+    def _facts(self, words: dict[str, Any]) -> Facts:
+        if "citation" in words:
+            words = {**words, "citation": bibliography.entries(words["citation"])}
+        return self.facts(**words)
 
     def register(self, cls: type[Configurable], facts: dict[str, Any]) -> None:
         """Attach the facts to a class and make it known; a name that another class has is refused."""
         if not issubclass(cls, self.base):
             raise InputError(f"{cls.__name__} is registered as {self.kind} but is no {self.base.__name__}")
-        entry = Entry(self.facts(**facts), cls.__module__, cls.__qualname__, None)
+        entry = Entry(self._facts(facts), cls.__module__, cls.__qualname__, None)
         known = {name: other for other in self.entries().values() for name in (other.facts.name, *other.facts.aliases)}
         for name in (entry.facts.name, *entry.facts.aliases):
             other = known.get(name, entry)
@@ -243,15 +250,6 @@ class Catalogue(Generic[Object]):
         own = {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)}
         if own - {entry.name for entry in dataclasses.fields(cls)}:
             raise InputError(f"{where}: {cls.__name__} has parameters but is no dataclass; add @dataclass(frozen=True)")
-        if "facts" not in vars(cls):
-            summary = (inspect.getdoc(cls) or "no description").partition("\n")[0]
-            words: dict[str, Any] = {"name": cls.__name__, "family": "own", "summary": summary, "citation": ""}
-            if self.kind == "distribution":
-                words["formula"] = summary
-            if hasattr(cls, "facts"):  # it extends a registered class: under its own name, with what that one claims
-                cls.facts = dataclasses.replace(cls.facts, **words, aliases=(), example="")
-            else:
-                cls.facts = self.facts(**words)
         return cls
 
     def make(self, spec: str | Object | type[Object], **parameters: Any) -> Object:

@@ -12,15 +12,11 @@ from typing import Literal
 import numpy as np
 
 from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, JointDistribution, Sample, parameter
-from mibench.registry import register_distribution, register_estimator
 
 Fault = Literal["none", "segfault", "hang", "memory", "nan", "raise", "exit", "kill", "slow", "wrong-type", "print"]
 FAULTS = ("none", "segfault", "hang", "memory", "nan", "raise", "exit", "kill", "slow", "wrong-type", "print")
 
 
-@register_distribution(
-    name="faulty-task", family="tests", summary="Independent points that carry a fault", formula="0", citation=""
-)
 @dataclass(frozen=True)
 class FaultyTask(JointDistribution):
     """Two independent uniform variables; the first x tells the estimator how to fail."""
@@ -67,16 +63,12 @@ def act(x: Array) -> Estimate:
     return Estimate(float(x[2:, 0].mean()))
 
 
-@register_estimator(name="faulty", family="tests", summary="Fails as its data say", citation="", deterministic=True)
 @dataclass(frozen=True)
 class Faulty(Estimator):
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         return act(x)
 
 
-@register_estimator(
-    name="faulty-together", family="tests", summary="Fails as a batch, as its data say", citation="", deterministic=True
-)
 @dataclass(frozen=True)
 class FaultyTogether(Estimator):
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:

@@ -65,12 +65,12 @@ def allowed(module: str, imported: str) -> bool:
     """Whether the arrow module -> imported belongs to the architecture."""
     if within(imported, *BARE):
         return False  # the same file under a second name would register its objects twice
-    if module in ("mibench.interface", "mibench.data"):
+    if module in ("mibench.interface", "mibench.bibliography", "mibench.data"):
         return False
     if module == "mibench.suites":
         return imported == "mibench.interface"
     if module == "mibench.registry":
-        return imported in ("mibench.interface", "mibench.suites")
+        return imported in ("mibench.bibliography", "mibench.interface", "mibench.suites")
     if within(module, "mibench.distributions"):
         return imported in ("mibench.interface", "mibench.registry") or within(imported, "mibench.distributions")
     if within(module, "mibench.estimators"):

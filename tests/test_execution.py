@@ -22,7 +22,7 @@ from mibench.runner import run_trials
 from mibench.store import Store
 
 FILE = Path(__file__).with_name("faulty.py")
-LIMITS = Limits(jobs=2, timeout=1.0, memory=600 * 2**20)
+LIMITS = Limits(jobs=2, timeout=3.0, memory=600 * 2**20)
 EXPECTED = {
     "none": "ok",
     "print": "ok",
@@ -75,7 +75,7 @@ def test_each_fault_gets_its_status_and_harms_no_other_trial(
 
 def command(store: Path, seeds: int, tasks: Sequence[str]) -> list[str]:
     specs = ",".join(f"{FILE}:FaultyTask[{task}]" for task in tasks)
-    options = ["--n", "100", "--seeds", str(seeds), "--jobs", "2", "--timeout", "1", "--memory", "600M"]
+    options = ["--n", "100", "--seeds", str(seeds), "--jobs", "2", "--timeout", "3", "--memory", "600M"]
     return [sys.executable, "-m", "mibench", "run", "--estimator", f"{FILE}:Faulty", "--store", str(store),
             "--distribution", specs, "--format", "json", *options]  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from mibench import registry
+from mibench import bibliography, registry
 from mibench.interface import (
     Array,
     Context,
@@ -493,3 +493,14 @@ def test_parameters_describe_themselves() -> None:
 
 def test_the_version_of_a_wrapper_names_the_wrapped_one() -> None:
     assert Wrapper(Wrapper(Zero())).version == "1/1/1"
+
+
+def test_a_source_is_cited_by_its_key_or_in_full() -> None:
+    assert registry.estimators.entries()["ksg"].facts.citation.startswith("@article{kraskov2004estimating,")
+    both = bibliography.entries("kraskov2004estimating, czyz2023beyond")
+    assert [line for line in both.splitlines() if line.startswith("@")] == [
+        "@article{kraskov2004estimating,",
+        "@inproceedings{czyz2023beyond,",
+    ]
+    assert bibliography.entries("@misc{own, title = {A}}") == "@misc{own, title = {A}}"
+    assert bibliography.entries("nobody2024") == "nobody2024"

@@ -134,7 +134,7 @@ class _Pool:
             if not self.stopped:
                 self.results.put(error)
         finally:
-            server.stop()
+            server.close()
 
     def stop(self) -> None:
         """End all child processes."""
@@ -143,7 +143,7 @@ class _Pool:
             self.waiting.clear()
             self.changed.notify_all()
         for server in self.servers:
-            server.stop()
+            server.close()
 
     def _next(self) -> Batch | None:
         with self.changed:
@@ -194,7 +194,9 @@ class _Server:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.process: subprocess.Popen[bytes] | None = None
-        self.last_words = ""  # why the server ended, as far as it said
+        self.last_words = ""  # why the process ended, as far as it said
+        self.closed = False
+        self.starting = threading.Lock()  # the driver may close while a worker starts a process
 
     def run(self, batch: Batch, timeout: float, memory: int) -> Iterator[dict[str, Any]]:
         """Run a batch; yields messages until its end, or until the process is gone."""
@@ -209,6 +211,8 @@ class _Server:
         jobs = tuple(Job(t.task.distribution, t.n, t.data_seed(), t.estimator_seed()) for t in batch.trials)
         payload = cloudpickle.dumps(Work(first.estimator, jobs, first.device, self.threads))
         process = self._started()
+        if process is None:
+            return
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(OSError):  # killed meanwhile: its output is then at its end
@@ -220,11 +224,17 @@ class _Server:
             yield message
             if "end" in message:
                 return
-        self.stop()  # it was killed: the next batch starts another
+        self._end()  # it was killed: the next batch starts another
 
-    def stop(self) -> None:
-        """End the process, and with it the child that it supervises."""
-        process, self.process = self.process, None
+    def close(self) -> None:
+        """End the process, and with it the child that it supervises, for good."""
+        with self.starting:
+            self.closed = True
+        self._end()
+
+    def _end(self) -> None:
+        with self.starting:
+            process, self.process = self.process, None
         if process is None:
             return
         assert process.stdin is not None
@@ -241,22 +251,24 @@ class _Server:
         self.last_words = self.log.read()[-1000:].decode(errors="replace").strip()
         self.log.close()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self.process is not None and self.process.poll() is None:
-            return self.process
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        """Return the running process; None when no more may be started."""
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
         environment = {**os.environ, **dict.fromkeys(names, str(self.threads))}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mibench.execution.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for the driver, which then ends this process in order
-        )
-        return self.process
+        with self.starting:
+            if self.closed or (self.process is not None and self.process.poll() is None):
+                return self.process
+            self.log = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mibench.execution.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the driver, which then ends this process in order
+            )
+            return self.process
 
 
 def _modules(batch: Batch) -> set[str]:
