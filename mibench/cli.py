@@ -357,7 +357,7 @@ def _run(options: argparse.Namespace) -> int:
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
     for row in failed[:5]:
         which = f"{row['estimator']} on {row['distribution']}, n = {row['n']}, seed {row['seed']}"
-        say(f"{row['status']}: {which}: {row['error_text']}")
+        say(f"{row['status']}: {which}: {' '.join(str(row['error_text']).split())}")
     if failed:
         retry = ",".join(sorted({row["status"] for row in failed}))
         say(f"{len(failed)} of {len(rows)} trials failed; --retry {retry} runs them again")
