@@ -25,7 +25,7 @@ FEWEST_POINTS = 50
 MOST_LEVELS = 64  # of a label column that get an indicator each
 MOST_VALIDATED = 5000  # points per validation: stopping needs no more, and a validation should stay cheap
 CURVE_POINTS = 200
-# Numbers per training step up to which one thread is no slower than several, which on a busy machine wait for each other.
+# Numbers per training step up to which several threads are no faster than one, and on a busy machine far slower.
 SMALL_STEP = 2**16
 FAR_OUT = 20.0  # standard deviations; 10,000 normal values reach 4
 
