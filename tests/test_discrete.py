@@ -14,7 +14,7 @@ from sklearn.metrics import mutual_info_score
 import mibench
 from mibench.distributions.discrete import FiniteTable
 from mibench.interface import Array, InputError
-from mibench.registry import make_distribution
+from mibench.registry import make_distribution, make_estimator
 
 TABLE = ((0.3, 0.1, 0.0), (0.05, 0.2, 0.35))
 SPECS = [  # with the kinds of the columns of X and of Y: d(iscrete) or c(ontinuous)
@@ -466,6 +466,16 @@ def test_harness_skips_what_an_estimator_does_not_support(tmp_path: Path) -> Non
         reasons = set(skipped[skipped["distribution"] == name]["error_text"])
         assert reasons == {f"{kind} columns are not supported (only continuous)"}
     assert (rows["status"] == "ok").sum() == 8
+
+
+@pytest.mark.parametrize("spec", [spec for spec in NAMES if "dim=64" not in spec])
+def test_estimators_that_take_every_kind(spec: str) -> None:
+    """No kind of column is declined by binning and infonce (a grid over 64 columns is, for its size), all by ksg."""
+    law = make_distribution(spec)
+    shape = (10_000, law.dim_x, law.dim_y, law.x_discrete, law.y_discrete)
+    assert make_estimator("binning[bins=2]").unsupported(*shape) is None
+    assert make_estimator("infonce").unsupported(*shape) is None
+    assert make_estimator("ksg").unsupported(*shape) is not None
 
 
 def test_estimators_of_discrete_columns_find_the_truth() -> None:
