@@ -172,6 +172,47 @@ class GaussianDense(JointlyNormal):
         return np.asarray(self.pair_information()[0] - 0.5 * (joint - margins))
 
 
+@dataclass(frozen=True)
+class WithCovariance(JointlyNormal):
+    r"""Mean 0 and covariance S of (X, Y): I = 1/2 log(det S_x det S_y / det S), from Cholesky factors."""
+
+    @property
+    @abstractmethod
+    def matrix(self) -> Array:
+        """Covariance of (X, Y), the columns of X first; positive definite."""
+
+    @functools.cached_property
+    def _factors(self) -> tuple[Array, Array]:
+        """Cholesky factors of the covariance of (X, Y) and of that of Y."""
+        matrix = self.matrix
+        return np.linalg.cholesky(matrix), np.linalg.cholesky(matrix[self.dim_x :, self.dim_x :])
+
+    @functools.cached_property
+    def _information(self) -> Array:
+        # The singular values are sqrt(1 - r_j^2): the noise of Y given X, seen in the scale of Y.
+        joint, of_y = self._factors
+        noise = joint[self.dim_x :, self.dim_x :]
+        scales = np.linalg.svd(solve_triangular(of_y, noise, lower=True), compute_uv=False)
+        return np.asarray(np.log(1 / np.minimum(scales, 1)))  # rounding takes them above 1 where r_j = 0
+
+    def pair_information(self) -> Array:
+        """See `JointlyNormal.pair_information`."""
+        return self._information
+
+    def sample(self, n: int, rng: np.random.Generator) -> Sample:
+        """See `JointDistribution.sample`."""
+        points = rng.standard_normal((n, self.dim_x + self.dim_y)) @ self._factors[0].T
+        x, y = np.ascontiguousarray(points[:, : self.dim_x]), np.ascontiguousarray(points[:, self.dim_x :])
+        return Sample(x, y, self.pmi(x, y))
+
+    def pmi(self, x: Array, y: Array) -> Array:
+        """The difference log p(y|x) - log p(y): I - 1/2 (squared norm of y given x, less that of y)."""
+        joint, of_y = self._factors
+        white = solve_triangular(joint, np.hstack([x, y]).T, lower=True)[self.dim_x :]
+        alone = solve_triangular(of_y, y.T, lower=True)
+        return np.asarray(self._information.sum() - 0.5 * ((white**2).sum(axis=0) - (alone**2).sum(axis=0)))
+
+
 @register_distribution(
     name="gaussian",
     family="gaussian",
@@ -188,7 +229,7 @@ class GaussianDense(JointlyNormal):
     example="gaussian[covariance=((1,0.5),(0.5,1))]",
 )
 @dataclass(frozen=True)
-class Gaussian(JointlyNormal):
+class Gaussian(WithCovariance):
     r"""Covariance S of (X, Y): I = 1/2 log(det S_x det S_y / det S), from Cholesky factors."""
 
     covariance: tuple[tuple[float, ...], ...] = parameter(
@@ -224,36 +265,10 @@ class Gaussian(JointlyNormal):
         """Columns of Y: the rest."""
         return len(self.covariance) - self.dim_x
 
-    @functools.cached_property
-    def _factors(self) -> tuple[Array, Array]:
-        """Cholesky factors of the covariance of (X, Y) and of that of Y."""
-        matrix = np.array(self.covariance, dtype=float)
-        return np.linalg.cholesky(matrix), np.linalg.cholesky(matrix[self.dim_x :, self.dim_x :])
-
-    @functools.cached_property
-    def _information(self) -> Array:
-        # The singular values are sqrt(1 - r_j^2): the noise of Y given X, seen in the scale of Y.
-        joint, of_y = self._factors
-        noise = joint[self.dim_x :, self.dim_x :]
-        scales = np.linalg.svd(solve_triangular(of_y, noise, lower=True), compute_uv=False)
-        return np.asarray(np.log(1 / np.minimum(scales, 1)))  # rounding takes them above 1 where r_j = 0
-
-    def pair_information(self) -> Array:
-        """See `JointlyNormal.pair_information`."""
-        return self._information
-
-    def sample(self, n: int, rng: np.random.Generator) -> Sample:
-        """See `JointDistribution.sample`."""
-        points = rng.standard_normal((n, len(self.covariance))) @ self._factors[0].T
-        x, y = np.ascontiguousarray(points[:, : self.dim_x]), np.ascontiguousarray(points[:, self.dim_x :])
-        return Sample(x, y, self.pmi(x, y))
-
-    def pmi(self, x: Array, y: Array) -> Array:
-        """The difference log p(y|x) - log p(y): I - 1/2 (squared norm of y given x, less that of y)."""
-        joint, of_y = self._factors
-        white = solve_triangular(joint, np.hstack([x, y]).T, lower=True)[self.dim_x :]
-        alone = solve_triangular(of_y, y.T, lower=True)
-        return np.asarray(self._information.sum() - 0.5 * ((white**2).sum(axis=0) - (alone**2).sum(axis=0)))
+    @property
+    def matrix(self) -> Array:
+        """See `WithCovariance.matrix`."""
+        return np.array(self.covariance, dtype=float)
 
 
 def _check_strength(label: str, rho: float | None, mi: float | None, pairs: int) -> None:
