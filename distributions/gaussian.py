@@ -47,14 +47,7 @@ class JointlyNormal(KnownPMILaw):
     family="gaussian",
     summary="normal, a few pairs (X_i, Y_i) correlated, everything else independent",
     formula="I = -pairs/2 log(1 - rho^2)",
-    citation="""@article{gelfand1959calculation,
-      author = {I. M. Gel'fand and A. M. Yaglom},
-      title = {Calculation of the amount of information about a random function contained in another such function},
-      journal = {American Mathematical Society Translations, Series 2},
-      volume = {12},
-      pages = {199--246},
-      year = {1959}
-    }""",
+    citation="gelfand1959calculation",
 )
 @dataclass(frozen=True)
 class GaussianSparse(JointlyNormal):
@@ -185,7 +178,8 @@ class WithCovariance(JointlyNormal):
     def _factors(self) -> tuple[Array, Array]:
         """Cholesky factors of the covariance of (X, Y) and of that of Y."""
         matrix = self.matrix
-        return np.linalg.cholesky(matrix), np.linalg.cholesky(matrix[self.dim_x :, self.dim_x :])
+        joint, of_y = np.linalg.cholesky(matrix), np.linalg.cholesky(matrix[self.dim_x :, self.dim_x :])
+        return np.asarray(joint), np.asarray(of_y)
 
     @functools.cached_property
     def _information(self) -> Array:
@@ -218,14 +212,7 @@ class WithCovariance(JointlyNormal):
     family="gaussian",
     summary="normal with any covariance",
     formula="I = 1/2 log(det S_x det S_y / det S) with the blocks S_x, S_y of the covariance S",
-    citation="""@article{gelfand1959calculation,
-      author = {I. M. Gel'fand and A. M. Yaglom},
-      title = {Calculation of the amount of information about a random function contained in another such function},
-      journal = {American Mathematical Society Translations, Series 2},
-      volume = {12},
-      pages = {199--246},
-      year = {1959}
-    }""",
+    citation="gelfand1959calculation",
     example="gaussian[covariance=((1,0.5),(0.5,1))]",
 )
 @dataclass(frozen=True)

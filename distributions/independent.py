@@ -16,13 +16,7 @@ from mibench.registry import register_distribution
     family="independent",
     summary="X and Y independent standard normal vectors",
     formula="I = 0",
-    citation="""@book{cover2006elements,
-      author = {Thomas M. Cover and Joy A. Thomas},
-      title = {Elements of Information Theory},
-      edition = {2},
-      publisher = {Wiley},
-      year = {2006}
-    }""",
+    citation="cover2006elements",
 )
 @dataclass(frozen=True)
 class Independent(KnownPMILaw):
