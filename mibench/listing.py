@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from mibench import display, suites
 from mibench.interface import Configurable, Estimator, EstimatorFacts, InputError, JointDistribution, parameters_of
-from mibench.registry import distributions, estimators, nearest, parse_spec
+from mibench.registry import distributions, estimators, nearest, parse_spec, write_value
 
 
 def records(
@@ -61,7 +62,7 @@ def _tasks(suite_names: Sequence[str], dim_x: int | None, dim_y: int | None, mi:
     return found
 
 
-def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
+def as_table(what: str, found: Sequence[dict[str, Any]], width: int | None = None) -> str:
     """Lay the records of a list out for people."""
     if what == "tasks":
         heads = ["task", "suite", "dims", "truth (nats)", "± se", "method", "family"]
@@ -71,7 +72,7 @@ def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
             error = f"{one['truth_se']:.1e}" if one["truth_se"] else ""
             dims = f"{one['dim_x']} x {one['dim_y']}"
             body.append([one["name"], one["suite"], dims, truth, error, one["truth_method"] or "", one["family"]])
-        return display.table(heads, body)
+        return display.table(heads, body, width=width)
     if what == "suites":
         sizes = [", ".join(map(str, one["n"])) for one in found]
         return display.table(
@@ -80,6 +81,7 @@ def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
                 [one["name"], str(one["tasks"]), size, str(one["seeds"]), one["description"]]
                 for one, size in zip(found, sizes, strict=True)
             ],
+            width=width,
         )
     if what == "estimators":
         heads = ["estimator", "family", "quantity", "bound", "supports", "what it is"]
@@ -96,9 +98,12 @@ def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
                 ]
                 for one in found
             ],
+            width=width,
         )
     return display.table(
-        ["distribution", "family", "what it is"], [[one["name"], one["family"], one["summary"]] for one in found]
+        ["distribution", "family", "what it is"],
+        [[one["name"], one["family"], one["summary"]] for one in found],
+        width=width,
     )
 
 
@@ -164,6 +169,9 @@ def _describe(one: Configurable | type[Configurable]) -> str:
         ]
     else:
         lines += ["", f"MI         {facts.formula}"]
+        if not isinstance(one, JointDistribution) and facts.example:
+            lines += [f"example    {facts.example}"]
+            one = distributions.make(facts.example)
         if isinstance(one, JointDistribution):
             truth = one.ground_truth()
             known = (
@@ -178,8 +186,13 @@ def _describe(one: Configurable | type[Configurable]) -> str:
         lines += ["", "parameters"]
         width = max(map(len, described))
         for name, info in described.items():
-            default = "required" if info.required else f"default {info.default}"
-            lines.append(f"  {name:{width}}  {info.doc} ({info.accepted()}; {default})")
+            default = "required" if info.required else f"default {write_value(info.default)}"
+            lines += _hanging(f"  {name:{width}}  ", f"{info.doc} ({info.accepted()}; {default})")
     if facts.citation:
-        lines += ["", f"citation   {display.citation_text(facts.citation)}"]
+        lines += ["", *_hanging("citation   ", display.citation_text(facts.citation))]
     return "\n".join(lines)
+
+
+def _hanging(start: str, text: str) -> list[str]:
+    width = display.terminal_width() or 120
+    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False)
