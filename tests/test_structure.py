@@ -103,7 +103,7 @@ def test_outliers_over_the_plane(rho: float, scale: float, fraction: float) -> N
 
 @pytest.mark.parametrize(("m", "n", "scale", "fraction"), [(1, 1, 4.0, 0.1), (3, 6, 2.0, 0.3), (20, 5, 1.1, 0.5)])
 def test_outliers_at_no_correlation(m: int, n: int, scale: float, fraction: float) -> None:
-    """Uncorrelated inliers: with B the label I = H(B) - H(B|X) - H(B|Y) + H(B|X,Y), each H from chi-square densities."""
+    """No correlation, B the label: I = H(B) - H(B|X) - H(B|Y) + H(B|X,Y), each H from chi-square densities."""
 
     def doubt(dim: int) -> float:
         def integrand(log_square: float) -> float:
