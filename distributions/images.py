@@ -137,14 +137,14 @@ class BumpImages(Rendered):
 class RectangleImages(Rendered):
     r"""Pixel (i, j) is b p(t_j; c, w) p(t_i; d, h) with p(t; c, w) = s((t - c + w) / e) - s((t - c - w) / e).
 
-    s(t) = 1 / (1 + exp(-t)), edges are e = 1/8 wide. Up to five latents: centre c = v_1 / 3, d = v_2 / 3, half sides
+    s(t) = 1 / (1 + exp(-t)), edges are e = 1/16 wide. Up to five latents: centre c = v_1 / 3, d = v_2 / 3, half sides
     w = 0.4 exp(v_3 / 2), h = 0.4 exp(v_4 / 2), brightness b = exp(v_5 / 2). Injective because a difference of logistic
     functions is p = sinh(w/e) / [cosh(w/e) + cosh((t - c)/e)]: in a row or column the inverse of the image is a linear
     combination of 1, exp(t/e) and exp(-t/e), whose three coefficients give centre and half side, and b follows.
     """
 
     most_latents: ClassVar[int] = 5
-    edge: ClassVar[float] = 1 / 8
+    edge: ClassVar[float] = 1 / 16
 
     def render(self, latents: Array) -> Array:
         """See `Rendered.render`."""
@@ -162,8 +162,9 @@ class RectangleImages(Rendered):
         t, m = self.centres / self.edge, self.size // 2
         ends = np.array([0, m, -1])
         slices = 1 / np.stack([images[:, m, ends], images[:, ends, m]])
-        basis = np.stack([np.ones(3), np.exp(t[ends]), np.exp(-t[ends])], axis=1)
-        level, rise, fall = np.linalg.solve(basis, slices[..., None])[..., 0].transpose(2, 0, 1)
+        # The largest columns first: they are eliminated without harm to the small ones.
+        basis = np.stack([np.exp(t[ends]), np.exp(-t[ends]), np.ones(3)], axis=1)
+        rise, fall, level = np.linalg.solve(basis, slices[..., None])[..., 0].transpose(2, 0, 1)
         centres = self.edge * np.log(fall / rise) / 2
         halves = self.edge * np.arccosh(level / (2 * np.sqrt(rise * fall)))
         both = self._profile(centres.T, halves.T)[:, :, m].prod(axis=1)
@@ -180,11 +181,12 @@ class RectangleImages(Rendered):
 )
 @dataclass(frozen=True)
 class TextureImages(Rendered):
-    r"""Pixel (i, j) is exp(F), F = sum_k (0.4 / |f_k|) exp(v_{16+k} / 2) cos(pi f_k . (t_j, t_i) + 2 v_k).
+    r"""Pixel (i, j) is exp(F), F = sum_k (0.4 / |f_k|) exp(v_{16+k} / 2) cos(pi f_k . (t_j, t_i) + a_k + 2 v_k).
 
-    Sixteen waves of lowest frequency f_k, one for each direction and its opposite. Up to 32 latents: sixteen phases
-    2 v_k in (-2, 2), then sixteen strengths. Injective because the logarithm gives F, the waves are orthogonal on the
-    grid of pixels, so that F gives the strength and the phase modulo 2 pi of each, and phases stay within (-pi, pi).
+    Sixteen waves of lowest frequency f_k, one for each direction and its opposite; the phases a_k = 2.4 k^2, k from 0,
+    spread them over the image. Up to 32 latents: sixteen phases 2 v_k in (-2, 2), then sixteen strengths. Injective
+    because the logarithm gives F, the waves are orthogonal on the grid of pixels, so that F gives the strength and the
+    phase modulo 2 pi of each, and phases stay within (-pi, pi).
     """
 
     most_latents: ClassVar[int] = 32
@@ -195,7 +197,7 @@ class TextureImages(Rendered):
         half_plane = [(a, b) for a in range(4) for b in range(-3, 4) if a > 0 or b > 0]
         frequencies = np.array(sorted(half_plane, key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[:16])
         down, across = np.meshgrid(self.centres, self.centres, indexing="ij")
-        phases = math.pi * frequencies @ np.stack([across.ravel(), down.ravel()])
+        phases = math.pi * frequencies @ np.stack([across.ravel(), down.ravel()]) + 2.4 * np.arange(16)[:, None] ** 2
         return 0.4 / np.linalg.norm(frequencies, axis=1), phases
 
     def render(self, latents: Array) -> Array:

@@ -35,7 +35,7 @@ def pixel(name: str, v: list[float], s: float, t: float) -> float:
         exponent = v[4] / 2 - (s - v[0] / 2) ** 2 / (2 * w**2) - (t - v[1] / 2) ** 2 / (2 * h**2)
         return math.exp(exponent)
     sides = [(s, v[0] / 3, 0.4 * math.exp(v[2] / 2)), (t, v[1] / 3, 0.4 * math.exp(v[3] / 2))]
-    across, down = (logistic(8 * (at - c + w)) - logistic(8 * (at - c - w)) for at, c, w in sides)
+    across, down = (logistic(16 * (at - c + w)) - logistic(16 * (at - c - w)) for at, c, w in sides)
     return math.exp(v[4] / 2) * across * down
 
 
