@@ -64,9 +64,7 @@ def mixture_cs_qmi(weights: ArrayLike, means: ArrayLike, covariances: ArrayLike,
     crossed, apart = np.zeros((k, k, dim)), np.zeros((k, k, dim, dim))
     crossed[..., of_x], crossed[..., of_y] = mu[:, None, of_x], mu[:, of_y]
     apart[..., of_x, of_x], apart[..., of_y, of_y] = s[:, None, of_x, of_x], s[:, of_y, of_y]
-    log_cross = logsumexp(
-        [log_w[i] + logsumexp(log_ww + _log_normal(mu[i] - crossed, s[i] + apart)) for i in range(k)]
-    )
+    log_cross = logsumexp([log_w[i] + logsumexp(log_ww + _log_normal(mu[i] - crossed, s[i] + apart)) for i in range(k)])
     return log_square(slice(None)) + log_square(of_x) + log_square(of_y) - 2 * float(log_cross)
 
 
