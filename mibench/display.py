@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mibench.interface import InputError
+from mibench.registry import write_value
+from mibench.store import plain
 
 BITS = 1 / math.log(2)
 # Keys of rows and cells whose values are in nats.
@@ -25,7 +27,8 @@ _IN_NATS = frozenset(
         "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse",
     }
 )  # fmt: skip
-_PLAIN_WIDTH = 200
+_NO_LIMIT = 100_000  # columns: what is not a terminal cuts nothing
+_NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 
 
 def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
@@ -115,7 +118,7 @@ def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         differing = {
             key: value for key, value in cell["params"].items() if any(params.get(key) != value for params in others)
         }
-        inside = ",".join(f"{key}={value}" for key, value in differing.items())
+        inside = ",".join(f"{key}={write_value(value)}" for key, value in differing.items())
         labels.append(f"{cell['estimator']}[{inside}]" if inside else cell["estimator"])
     return labels
 
@@ -126,19 +129,16 @@ def table(heads: Sequence[str], body: Iterable[Sequence[str]], caption: str | No
     drawn = Table(box=None, pad_edge=False, caption=caption, caption_justify="left", header_style="bold")
     for index, head in enumerate(heads):
         filled = [line[index] for line in lines if line[index]]
-        numeric = bool(filled) and all(text[:1] in "-+.–0123456789" for text in filled)
-        drawn.add_column(head, justify="right" if numeric else "left", no_wrap=numeric)
+        numeric = bool(filled) and all(_NUMBER.fullmatch(text) for text in filled)
+        drawn.add_column(head, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for line in lines:
-        drawn.add_row(*(_literal(text) for text in line))
-    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    console = Console(file=io.StringIO(), width=width, force_terminal=False, highlight=False)
+        drawn.add_row(*line)
+    width = None if sys.stdout.isatty() else _NO_LIMIT
+    # No markup: brackets hold parameters.
+    console = Console(file=io.StringIO(), width=width, force_terminal=False, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(drawn)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
-def _literal(text: str) -> str:
-    return text.replace("[", r"\[")  # rich reads [..] as markup
 
 
 def _number(value: float | None, form: str = "{:.4f}") -> str:
@@ -160,7 +160,7 @@ def seconds(value: float | None) -> str:
 
 def to_json(value: Any) -> str:
     """Write JSON in which no number is infinite or NaN."""
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
