@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -106,8 +107,8 @@ def sparse_sliced_mi(dim_x: int, dim_y: int, pairs: int, rho: float, residual: f
     Near rho = 1 the series converges too slowly; the mean over B and C is a quadrature of error below 1e-12.
     """
 
-    def information(b: Array, rest_b: Array, c: Array, rest_c: Array) -> Array:
-        return np.asarray(-0.5 * np.log(residual + rho**2 * (rest_b + b * rest_c)))
+    def information(b: Share, c: Share) -> Array:
+        return np.asarray(-0.5 * np.log(residual + rho**2 * (b.rest + b.value * c.rest)))
 
     return _mean_over(information, Beta(0.5, (dim_x - 1) / 2), Beta(pairs / 2, (dim_y - pairs) / 2))
 
@@ -120,8 +121,8 @@ def dense_sliced_mi(dim_x: int, dim_y: int, rho: float, rest: float) -> float:
     1/2 log[(rest + rho a)(rest + rho c) / (rest (rest + rho (a + c)))]; its mean is a quadrature of error below 1e-12.
     """
 
-    def information(b: Array, rest_b: Array, c: Array, rest_c: Array) -> Array:
-        of_x, of_y = rho * dim_x * b, rho * dim_y * c
+    def information(b: Share, c: Share) -> Array:
+        of_x, of_y = rho * dim_x * b.value, rho * dim_y * c.value
         joint = math.log(rest) + np.log(rest + of_x + of_y)
         return np.asarray(0.5 * (np.log(rest + of_x) + np.log(rest + of_y) - joint))
 
@@ -132,8 +133,8 @@ def scalar_sliced_mi(covariance: Array) -> float:
     r"""Sliced MI of a normal scalar X, which comes first in the covariance, and the normal vector Y after it.
 
     A random direction is a standard normal vector g but for its length, which cancels. With the covariance S of Y and
-    C of Y given X, the mean of 1/2 log(g'S g / g'C g) follows from E exp(-t g'S g) = det(I + 2 t S)^(-1/2) and Frullani's
-    integral:
+    C of Y given X, the mean of 1/2 log(g'S g / g'C g) follows from E exp(-t g'S g) = det(I + 2 t S)^(-1/2) and
+    Frullani's integral:
 
     SMI = 1/2 * integral over t > 0 of [det(I + 2 t C)^(-1/2) - det(I + 2 t S)^(-1/2)] / t dt.
 
@@ -148,6 +149,13 @@ def scalar_sliced_mi(covariance: Array) -> float:
     return float(0.5 * step * (decay_given - decay_alone).sum())
 
 
+class Share(NamedTuple):
+    """Numbers between 0 and 1, and what is left of 1, both to full precision."""
+
+    value: Array
+    rest: Array
+
+
 @dataclass(frozen=True)
 class Beta:
     """A Beta(a, b) variable; at b = 0 it is 1."""
@@ -155,23 +163,24 @@ class Beta:
     a: float
     b: float
 
-    def nodes(self) -> tuple[Array, Array, Array]:
-        """Nodes, 1 - nodes (to full precision) and weights of a mean over the variable.
+    def nodes(self) -> tuple[Share, Array]:
+        """Nodes and weights of a mean over the variable.
 
-        They are equidistant in its logit s, where the density is analytic, expit(s)^a expit(-s)^b / Beta(a, b), and
+        The nodes are equidistant in its logit s, where the density is analytic, expit(s)^a expit(-s)^b / Beta(a, b), and
         falls exponentially on both sides: singularities at the ends 0 and 1 do no harm.
         """
         if self.b == 0:
-            return np.ones(1), np.zeros(1), np.ones(1)
+            return Share(np.ones(1), np.zeros(1)), np.ones(1)
         width = math.sqrt(polygamma(1, self.a) + polygamma(1, self.b))  # standard deviation of the logit
         step, centre = min(0.25, 0.7 * width), math.log(self.a / self.b)
         s = np.arange(centre - 45 / self.a - 10 * width, centre + 45 / self.b + 10 * width, step)
         log_density = self.a * log_expit(s) + self.b * log_expit(-s) - betaln(self.a, self.b)
-        return np.exp(log_expit(s)), np.exp(log_expit(-s)), step * np.exp(log_density)
+        return Share(np.exp(log_expit(s)), np.exp(log_expit(-s))), step * np.exp(log_density)
 
 
-def _mean_over(function: Callable[[Array, Array, Array, Array], Array], first: Beta, second: Beta) -> float:
-    """Mean of function(b, 1 - b, c, 1 - c) over independent b and c."""
-    b, rest_b, weights_b = first.nodes()
-    c, rest_c, weights_c = second.nodes()
-    return float(weights_b @ function(b[:, None], rest_b[:, None], c, rest_c) @ weights_c)
+def _mean_over(function: Callable[[Share, Share], Array], first: Beta, second: Beta) -> float:
+    """Mean of a function of two independent variables."""
+    b, weights_b = first.nodes()
+    c, weights_c = second.nodes()
+    column = Share(b.value[:, None], b.rest[:, None])
+    return float(weights_b @ function(column, c) @ weights_c)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.colors import LinearSegmentedColormap
@@ -11,12 +11,15 @@ from matplotlib.figure import Figure
 
 from mibench.interface import InputError
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 COLUMN = 3.4  # inches: one column of a two-column paper
 # Okabe and Ito's colours, which people with any colour vision tell apart.
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 DENSITY = LinearSegmentedColormap.from_list("density", ["#E3EEF5", SKY, BLUE, "#00263B"])
 
-STYLE: dict[str, Any] = {
+STYLE: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that all machines draw the same
     "font.size": 7,

@@ -38,7 +38,7 @@ def draw(distribution: JointDistribution, path: Path, title: str | None = None, 
         figure = Figure(figsize=(COLUMN, sum(heights) + 0.35), layout="constrained")
         size = f"{distribution.dim_x} × {distribution.dim_y}"
         figure.suptitle(textwrap.fill(f"{title or distribution.label()}, {size}", 62), fontsize=7)
-        parts = iter(np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights)))
+        parts = iter(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
         if image_shape:
             _images(next(parts), sample, tuple(image_shape))
         else:
