@@ -166,7 +166,7 @@ class Beta:
     def nodes(self) -> tuple[Share, Array]:
         """Nodes and weights of a mean over the variable.
 
-        The nodes are equidistant in its logit s, where the density is analytic, expit(s)^a expit(-s)^b / Beta(a, b), and
+        The nodes are equidistant in its logit s, where the density expit(s)^a expit(-s)^b / Beta(a, b) is analytic and
         falls exponentially on both sides: singularities at the ends 0 and 1 do no harm.
         """
         if self.b == 0:

@@ -152,15 +152,16 @@ def describe(found: Sequence[Configurable | type[Configurable]]) -> str:
 
 def plot(found: Sequence[Configurable | type[Configurable]], path: Path, title: str) -> None:
     """Draw the distribution among those found, under the name it was asked for."""
-    from mibench.report import samples
+    from mibench.report import figures, samples
 
+    figures.check_path(path)
     distribution = next((one for one in found if isinstance(one, JointDistribution)), None)
     if distribution is None:
         cls = _class(found[0])
         needed = [key for key, info in parameters_of(cls).items() if info.required]
         reason = "is an estimator" if issubclass(cls, Estimator) else f"needs {', '.join(needed)}"
         raise InputError(f"--plot draws a distribution with its parameters; {cls.label()} {reason}")
-    samples.draw(distribution, path, title)
+    figures.save(samples.picture(distribution, title), path)
 
 
 def _class(one: Configurable | type[Configurable]) -> type[Configurable]:

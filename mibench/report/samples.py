@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -16,21 +15,20 @@ from numpy.typing import NDArray
 
 from mibench.interface import Array, JointDistribution, Sample
 from mibench.profiles import PMIProfile, pmi_profile
-from mibench.report.figures import BLUE, COLUMN, DENSITY, RED, STYLE, check_path, save
+from mibench.report.figures import BLUE, COLUMN, DENSITY, RED, STYLE
 
-_MOST_NUMBERS = 20_000_000  # drawn for one picture: 160 MB
+_MOST_NUMBERS = 20_000_000  # in one sample: 160 MB
 _MOST_LEVELS = 40  # of a discrete column in a table
 
 
-def draw(distribution: JointDistribution, path: Path, title: str | None = None, n: int = 20_000, seed: int = 0) -> None:
-    """Draw the first columns of X and Y, their margins, and the profile of pointwise MI; write it as png, pdf or svg.
+def picture(distribution: JointDistribution, title: str | None = None, n: int = 20_000, seed: int = 0) -> Figure:
+    """Draw the first columns of X and Y, their margins, and the profile of pointwise MI.
 
     Images (a class with `image_shape`) are shown as images: each X above the Y that was drawn with it.
     """
-    check_path(path)
-    n = max(100, min(n, _MOST_NUMBERS // (distribution.dim_x + distribution.dim_y)))
-    sample = distribution.sample(n, np.random.default_rng(seed))
-    profile = None if sample.pmi is None else pmi_profile(distribution, max(n, 50_000), seed)
+    most = max(100, _MOST_NUMBERS // (distribution.dim_x + distribution.dim_y))
+    sample = distribution.sample(min(n, most), np.random.default_rng(seed))
+    profile = None if sample.pmi is None else pmi_profile(distribution, min(50_000, most), seed)
     image_shape = getattr(distribution, "image_shape", None)
     several = image_shape is None and distribution.dim_x + distribution.dim_y > 2
     heights = [1.3 if image_shape else 2.5, *[2.3] * several, *[1.45] * (profile is not None)]
@@ -48,7 +46,7 @@ def draw(distribution: JointDistribution, path: Path, title: str | None = None, 
                 _pairs(next(parts), columns)
         if profile is not None:
             _profile(next(parts), profile)
-    save(figure, path)
+    return figure
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -63,7 +61,9 @@ class _Column:
         levels = np.unique(values) if discrete else np.empty(0)
         self.levels = levels if len(levels) <= _MOST_LEVELS else np.empty(0)
         # Heavy tails would leave nothing to see: the outermost points lie outside of the picture.
-        low, high = np.quantile(values, [0.002, 0.998])
+        low, first, third, high = np.quantile(values, [0.002, 0.25, 0.75, 0.998])
+        if first < third:
+            low, high = max(low, first - 4 * (third - first)), min(high, third + 4 * (third - first))
         if len(self.levels):
             low, high = -0.5, len(self.levels) - 0.5
         margin = 0 if len(self.levels) else 0.05 * (high - low) or 1.0
