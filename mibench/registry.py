@@ -338,7 +338,7 @@ def full_spec(owner: Configurable) -> str:
 
 def nearest(name: str, names: list[str]) -> str:
     """Say which of the names is nearest, as an addition to a message."""
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" (nearest: {found[0]})" if found else ""
 
 
@@ -347,9 +347,11 @@ def nearest(name: str, names: list[str]) -> str:
 
 
 def write_value(value: Any) -> str:
-    """Write a parameter's value as it stands in a specification; JSON's lists are tuples there."""
+    """Write the value of a parameter as `name[key=value]` takes it; JSON's lists are tuples there."""
     if isinstance(value, tuple | list):
         return "(" + ",".join(map(write_value, value)) + ")"
+    if isinstance(value, Configurable):
+        return full_spec(value)
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

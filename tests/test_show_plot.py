@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mibench.cli import main
-from mibench.interface import Array, GroundTruth, JointDistribution, Sample
+from mibench.interface import Array, GroundTruth, JointDistribution, Sample, parameter
 from mibench.registry import make_distribution
 from mibench.report import figures, samples
 
@@ -73,6 +73,13 @@ class Images(JointDistribution):
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
         """Infinite."""
         return None
+
+
+@dataclass(frozen=True)
+class Scaled(Table):
+    """A parameter that has no default, and no example of it."""
+
+    scale: float = parameter(MISSING, "unused")
 
 
 def words(figure: Figure) -> str:
@@ -157,6 +164,13 @@ def test_picture_of_images_shows_x_above_its_y() -> None:
         assert np.array_equal(shown[6 + index], shown[index])
 
 
+def test_a_name_that_needs_parameters_is_drawn_by_its_example(tmp_path: Path) -> None:
+    drawn, example = tmp_path / "a.png", tmp_path / "b.png"
+    assert main(["show", "half-cube", "--plot", str(drawn)]) == 0
+    assert main(["show", "half-cube[base=gaussian-sparse]", "--plot", str(example)]) == 0
+    assert drawn.read_bytes() == example.read_bytes()
+
+
 @pytest.mark.parametrize("spec", ["student[dof=0.1]", "independent[dim_x=1,dim_y=1]", "gaussian-sparse[mi=40]"])
 def test_pictures_of_extremes_warn_of_nothing(spec: str, tmp_path: Path) -> None:
     figures.save(samples.picture(make_distribution(spec), n=500), tmp_path / "a.png")
@@ -200,8 +214,8 @@ def test_pdf_embeds_truetype_fonts(tmp_path: Path) -> None:
     [
         (["gaussian-sparse", "--plot", "a.jpg"], "a.jpg is no picture that can be written; give a file that ends in"),
         (["gaussian-sparse", "--plot", "nowhere/a.png"], "nowhere/a.png cannot be written"),
-        (["ksg", "--plot", "a.png"], "--plot draws a distribution with its parameters; ksg is an estimator"),
-        (["half-cube", "--plot", "a.png"], "half-cube needs base"),
+        (["ksg", "--plot", "a.png"], "--plot draws a distribution; ksg is an estimator"),
+        ([f"{__file__}:Scaled", "--plot", "a.png"], "Scaled needs scale"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_in_one_line(
