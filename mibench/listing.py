@@ -185,7 +185,7 @@ _OTHER_UNITS = {"cs-qmi": "nats", "sliced-mi": "nats", "wasserstein-2": "in the 
 
 def _known(truth: GroundTruth, unit: str) -> str:
     error = {
-        "closed form": "closed form, to rounding",
+        "closed form": "closed form",
         "quadrature": "quadrature, error below 1e-6",
         "monte carlo": f"Monte Carlo, standard error {truth.standard_error:.1e}",
         "certified interval": f"certified to lie from {truth.low} to {truth.high}",
