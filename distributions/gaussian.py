@@ -8,10 +8,17 @@ from abc import abstractmethod
 from dataclasses import MISSING, dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import block_diag, solve_triangular
 
 from mibench.distributions.pairs import CorrelatedPairs, pair_count
 from mibench.distributions.pmi_law import Complex, KnownPMILaw
+from mibench.distributions.quantities import (
+    dense_sliced_mi,
+    normal_cs_qmi,
+    normal_wasserstein_2,
+    scalar_sliced_mi,
+    sparse_sliced_mi,
+)
 from mibench.interface import Array, GroundTruth, InputError, Sample, parameter
 from mibench.registry import register_distribution
 
@@ -32,8 +39,24 @@ class JointlyNormal(KnownPMILaw):
         """I_j of the canonical pairs; those that are left out have I_j = 0."""
 
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
-        """See `JointDistribution.ground_truth`."""
-        return GroundTruth(float(self.pair_information().sum())) if quantity == "mi" else None
+        """See `JointDistribution.ground_truth`; also of cs-qmi, sliced-mi and wasserstein-2, see `quantities`."""
+        if quantity == "mi":
+            return GroundTruth(float(self.pair_information().sum()))
+        if quantity == "cs-qmi":
+            return GroundTruth(normal_cs_qmi(self.pair_information()), quantity=quantity)
+        if quantity == "wasserstein-2" and (distance := self.wasserstein_2()) is not None:
+            return GroundTruth(distance, quantity=quantity)
+        if quantity == "sliced-mi" and (sliced := self.sliced_mi()) is not None:
+            return GroundTruth(sliced, method="quadrature", quantity=quantity)
+        return None
+
+    def wasserstein_2(self) -> float | None:
+        """2-Wasserstein distance between p(x, y) and p(x) p(y); None where nobody wrote it down."""
+        return None
+
+    def sliced_mi(self) -> float | None:
+        """Sliced MI in nats; None where it is not known."""
+        return None
 
     def pmi_cumulants(self, z: Complex) -> Complex:
         """See `KnownPMILaw.pmi_cumulants`."""
@@ -87,6 +110,16 @@ class GaussianSparse(JointlyNormal):
     def pmi(self, x: Array, y: Array) -> Array:
         """I - 1/2 sum_i [(y_i - rho x_i)^2 / (1 - rho^2) - y_i^2] over the correlated pairs."""
         return np.asarray(self.pair_information().sum() - 0.5 * self._pairs.interaction(x, y))
+
+    def wasserstein_2(self) -> float:
+        """The squared distances of the pairs add up."""
+        joint = np.array([[1, 0], [self._pairs.rho, math.sqrt(self._pairs.residual)]])
+        return math.sqrt(self._pairs.count) * normal_wasserstein_2(joint, np.eye(2))
+
+    def sliced_mi(self) -> float:
+        """See `quantities.sparse_sliced_mi`."""
+        pairs = self._pairs
+        return sparse_sliced_mi(self.dim_x, self.dim_y, pairs.count, pairs.rho, pairs.residual)
 
 
 @register_distribution(
@@ -163,6 +196,17 @@ class GaussianDense(JointlyNormal):
         joint = between + (m * mean_x + n * mean_y) ** 2 / ((m + n) * self._eigenvalue(m + n))
         margins = m * mean_x**2 / self._eigenvalue(m) + n * mean_y**2 / self._eigenvalue(n)
         return np.asarray(self.pair_information()[0] - 0.5 * (joint - margins))
+
+    def wasserstein_2(self) -> float:
+        """The distance between the laws of sqrt(dim_x) mean(X) and sqrt(dim_y) mean(Y); all else is alike in both."""
+        of_x, of_y = math.sqrt(self._eigenvalue(self.dim_x)), math.sqrt(self._eigenvalue(self.dim_y))
+        slope = self._strength[0] * math.sqrt(self.dim_x * self.dim_y) / of_x
+        noise = of_y * math.exp(-self.pair_information()[0])
+        return normal_wasserstein_2(np.array([[of_x, 0], [slope, noise]]), np.diag([of_x, of_y]))
+
+    def sliced_mi(self) -> float:
+        """See `quantities.dense_sliced_mi`."""
+        return dense_sliced_mi(self.dim_x, self.dim_y, *self._strength)
 
 
 @dataclass(frozen=True)
@@ -256,6 +300,18 @@ class Gaussian(WithCovariance):
     def matrix(self) -> Array:
         """See `WithCovariance.matrix`."""
         return np.array(self.covariance, dtype=float)
+
+    def wasserstein_2(self) -> float:
+        """See `quantities.normal_wasserstein_2`."""
+        joint, of_y = self._factors
+        return normal_wasserstein_2(joint, block_diag(joint[: self.dim_x, : self.dim_x], of_y))
+
+    def sliced_mi(self) -> float | None:
+        """Known where X or Y is a scalar: see `quantities.scalar_sliced_mi`."""
+        matrix = np.array(self.covariance, dtype=float)
+        if self.dim_x == 1:
+            return scalar_sliced_mi(matrix)
+        return scalar_sliced_mi(np.roll(matrix, 1, axis=(0, 1))) if self.dim_y == 1 else None
 
 
 def _check_strength(label: str, rho: float | None, mi: float | None, pairs: int) -> None:

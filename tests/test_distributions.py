@@ -112,11 +112,11 @@ def test_sample(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", SPECS + NO_TRUTH)
 def test_specification_and_pickle_give_the_same_distribution(spec: str) -> None:
-    """Written out and read again, it is equal; of all quantities only MI is known."""
+    """Written out and read again, it is equal; what nobody computed is not known."""
     distribution = make_distribution(spec)
     assert make_distribution(full_spec(distribution)) == distribution
     assert pickle.loads(pickle.dumps(distribution)) == distribution
-    assert distribution.ground_truth("cs-qmi") is None
+    assert distribution.ground_truth("dsmi") is None
 
 
 @pytest.mark.parametrize("spec", NO_TRUTH)
