@@ -39,5 +39,6 @@ class Independent(KnownPMILaw):
         return np.zeros_like(z)
 
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
-        """See `JointDistribution.ground_truth`."""
-        return GroundTruth(0.0) if quantity == "mi" else None
+        """Zero, of every quantity that is known elsewhere."""
+        known = quantity in ("mi", "cs-qmi", "sliced-mi", "wasserstein-2")
+        return GroundTruth(0.0, quantity=quantity) if known else None

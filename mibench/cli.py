@@ -165,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("name", help="name[key=value,...], a task's id, or path/to/file.py:Class")
     show.set_defaults(out=None)
     show.add_argument("--bibtex", action="store_true", help="print only the BibTeX entry")
+    show.add_argument("--plot", metavar="FILE", help="draw a distribution: points and pointwise MI (.png, .pdf, .svg)")
 
     estimate = command("estimate", _estimate, "estimate the mutual information in your own data")
     estimate.add_argument(
@@ -383,6 +384,8 @@ def _show(options: argparse.Namespace) -> int:
     from mibench import listing
 
     found = listing.find(options.name)
+    if options.plot is not None:
+        listing.plot(found, Path(options.plot), options.name)
     _write(listing.bibtex(found) if options.bibtex else listing.describe(found), options)
     return 0
 

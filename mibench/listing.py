@@ -5,10 +5,20 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mibench import display, suites
-from mibench.interface import Configurable, Estimator, EstimatorFacts, InputError, JointDistribution, parameters_of
+from mibench.interface import (
+    Configurable,
+    DistributionFacts,
+    Estimator,
+    EstimatorFacts,
+    GroundTruth,
+    InputError,
+    JointDistribution,
+    parameters_of,
+)
 from mibench.registry import distributions, estimators, nearest, parse_spec, write_value
 
 
@@ -146,8 +156,41 @@ def describe(found: Sequence[Configurable | type[Configurable]]) -> str:
     return "\n\n".join(_describe(one) for one in found)
 
 
+def plot(found: Sequence[Configurable | type[Configurable]], path: Path, title: str) -> None:
+    """Draw the distribution among those found, under the name it was asked for; its example where it needs more."""
+    from mibench.report import figures, samples
+
+    figures.check_path(path)
+    one = next((one for one in found if isinstance(_class(one).facts, DistributionFacts)), None)
+    if one is None:
+        raise InputError(f"--plot draws a distribution; {_class(found[0]).label()} is an estimator")
+    if not isinstance(one, JointDistribution):
+        title = _class(one).facts.example
+        if not title:
+            needed = [key for key, info in parameters_of(_class(one)).items() if info.required]
+            raise InputError(
+                f"--plot draws a distribution with its parameters; {one.label()} needs {', '.join(needed)}"
+            )
+        one = distributions.make(title)
+    figures.save(samples.picture(one, title), path)
+
+
 def _class(one: Configurable | type[Configurable]) -> type[Configurable]:
     return one if isinstance(one, type) else type(one)
+
+
+# Quantities besides mutual information that some distributions know, with their units.
+_OTHER_UNITS = {"cs-qmi": "nats", "sliced-mi": "nats", "wasserstein-2": "in the units of the data"}
+
+
+def _known(truth: GroundTruth, unit: str) -> str:
+    error = {
+        "closed form": "closed form",
+        "quadrature": "quadrature, error below 1e-6",
+        "monte carlo": f"Monte Carlo, standard error {truth.standard_error:.1e}",
+        "certified interval": f"certified to lie from {truth.low} to {truth.high}",
+    }
+    return f"{truth.value:.6f} {unit} ({error[truth.method]})"
 
 
 def _describe(one: Configurable | type[Configurable]) -> str:
@@ -174,13 +217,14 @@ def _describe(one: Configurable | type[Configurable]) -> str:
             one = distributions.make(facts.example)
         if isinstance(one, JointDistribution):
             truth = one.ground_truth()
-            known = (
-                "not known"
-                if truth is None
-                else f"{truth.value:.6f} nats ({truth.method}"
-                + (f", ± {truth.standard_error:.1e})" if truth.standard_error else ")")
-            )
+            known = "not known" if truth is None else _known(truth, "nats")
             lines += [f"truth      {known} at {one.dim_x} x {one.dim_y}"]
+            others = {quantity: one.ground_truth(quantity) for quantity in _OTHER_UNITS}
+            lines += [
+                f"           {quantity} {_known(other, _OTHER_UNITS[quantity])}"
+                for quantity, other in others.items()
+                if other is not None
+            ]
     described = parameters_of(cls)
     if described:
         lines += ["", "parameters"]
