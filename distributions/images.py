@@ -60,6 +60,11 @@ class Rendered(Transformed):
         return (False,) * self.dim_y
 
     @property
+    def image_shape(self) -> tuple[int, int]:
+        """Rows and columns of a picture; whoever draws the distribution shows pictures."""
+        return self.size, self.size
+
+    @property
     def centres(self) -> Array:
         """Coordinates t_i of the pixels' centres, (size,)."""
         return (2 * np.arange(self.size) + 1) / self.size - 1
