@@ -14,6 +14,7 @@ import math
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ def main() -> None:
 
 def dump(file: Path, n: int, seed: int) -> None:
     """Write truth and sample of each task of the other package; runs in its environment, without mibench."""
-    parts: dict[str, Array] = {}
+    parts: dict[str, Any] = {}
     for index, (name, task) in enumerate(importlib.import_module("bmi.benchmark").BENCHMARK_TASKS.items()):
         x, y = task.sample(n, 1000 * seed + index)  # tasks independent of each other, as below
         parts |= {f"{name}/truth": np.array(float(task.mutual_information))}
