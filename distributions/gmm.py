@@ -59,9 +59,9 @@ class GMM(NormalMixture):
     r"""p(x, y) = sum_k w_k N((x, y); m_k, S_k).
 
     The truth is exact (absolute error < 1e-9) for 1 x 1, for any dimensions that a linear map of X and one of Y takes
-    to 1 x 1 without loss, for components centred at one point with proportional covariances on one side, and for
-    2 x 1 unless some components are very much finer than others. Elsewhere it is Monte Carlo, to about 1e-4, from a
-    fixed seed and computed once for each object.
+    to 1 x 1 without loss, for components centred at one point with proportional covariances, and for 2 x 1 unless some
+    components are very much finer than others. Elsewhere it is Monte Carlo, with its standard error: a fixed seed,
+    computed once for each object.
     """
 
     means: tuple[tuple[float, ...], ...] = parameter(MISSING, "mean of (X, Y) in each component")
