@@ -271,25 +271,11 @@ class Gaussian(WithCovariance):
     def __post_init__(self) -> None:
         """Check that the covariance is symmetric positive definite."""
         super().__post_init__()
+        check_covariance(f"{self.label()}: the covariance", self.covariance)
         size = len(self.covariance)
-        what = f"{self.label()}: the covariance"
-        if size < 2 or {len(row) for row in self.covariance} != {size}:
-            raise InputError(f"{what} is no square matrix of 2 or more rows; give one row per column of X and Y")
-        matrix = np.array(self.covariance)
-        if not np.isfinite(matrix).all():
-            raise InputError(f"{what} has entries that are not finite; give finite numbers")
-        spread = np.sqrt(np.abs(np.diag(matrix)))
-        if (np.abs(matrix - matrix.T) > 1e-9 * np.outer(spread, spread)).any():
-            raise InputError(f"{what} is not symmetric; give a symmetric positive definite matrix")
         if self.dim_x >= size:
             raise InputError(f"{self.label()}: dim_x = {self.dim_x} leaves no Y; give 1 to {size - 1}")
         object.__setattr__(self, "dim_x", self.dim_x or size // 2)
-        try:
-            pivots = np.diag(self._factors[0]) ** 2
-        except np.linalg.LinAlgError:
-            pivots = np.zeros(size)
-        if (pivots < size * np.finfo(float).eps * np.diag(matrix)).any() or not pivots.all():
-            raise InputError(f"{what} is not positive definite; give a symmetric positive definite matrix")
 
     @property
     def dim_y(self) -> int:
@@ -312,6 +298,25 @@ class Gaussian(WithCovariance):
         if self.dim_x == 1:
             return scalar_sliced_mi(matrix)
         return scalar_sliced_mi(np.roll(matrix, 1, axis=(0, 1))) if self.dim_y == 1 else None
+
+
+def check_covariance(what: str, covariance: tuple[tuple[float, ...], ...]) -> None:
+    """Refuse what is no finite, symmetric, positive definite matrix of at least 2 rows."""
+    size = len(covariance)
+    if size < 2 or {len(row) for row in covariance} != {size}:
+        raise InputError(f"{what} is no square matrix of 2 or more rows; give one row per column of X and Y")
+    matrix = np.array(covariance)
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{what} has entries that are not finite; give finite numbers")
+    spread = np.sqrt(np.abs(np.diag(matrix)))
+    if (np.abs(matrix - matrix.T) > 1e-9 * np.outer(spread, spread)).any():
+        raise InputError(f"{what} is not symmetric; give a symmetric positive definite matrix")
+    try:
+        pivots = np.diag(np.linalg.cholesky(matrix)) ** 2
+    except np.linalg.LinAlgError:
+        pivots = np.zeros(size)
+    if (pivots < size * np.finfo(float).eps * np.diag(matrix)).any() or not pivots.all():
+        raise InputError(f"{what} is not positive definite; give a symmetric positive definite matrix")
 
 
 def _check_strength(label: str, rho: float | None, mi: float | None, pairs: int) -> None:
