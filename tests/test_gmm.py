@@ -296,7 +296,21 @@ def test_reduction_has_as_few_columns_as_the_differences_between_components() ->
     means = np.zeros((3, 6))
     means[1:, 0], means[1:, 4] = [1, 2], [1, -1]
     law = NormalComponents(np.ones(3) / 3, means, covariances, 4).reduced()
-    assert (law.dim_x, law.means.shape[1]) == (3 - 1, 3)
+    assert (law.dim_x, law.means.shape[1]) == (2, 3)
+
+
+def test_small_differences_between_components_are_kept() -> None:
+    """A shift of 1e-4 is a direction of its own, and a centre that is off makes the radius insufficient."""
+    means = np.zeros((3, 3))
+    means[1], means[2] = [5, 0, 5], [5, 1e-4, -5]
+    assert NormalComponents(np.ones(3) / 3, means, np.array([np.eye(3)] * 3), 2).reduced().dim_x == 2
+    axis = np.linspace(-9, 9, 601)
+    close = np.array([[-0.05, -0.05], [0.05, 0.05]])
+    expected = by_cells(close, np.array([np.eye(2)] * 2), np.ones(2), axis, axis)
+    assert value(close, [np.eye(2)], 1) == pytest.approx(expected, rel=1e-6)
+    shells = [np.diag([k, k, k, k, 0.1]) for k in (1.0, 4.0)]
+    assert information([[0, 0, 0, 0, 0], [0, 0, 0, 0, 1]], shells, 4).method == "quadrature"
+    assert information([[0, 0, 0, 0, 0], [1e-4, 0, 0, 0, 1]], shells, 4).method == "monte carlo"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
