@@ -549,7 +549,7 @@ class GaussianCopula(Elliptical):
 )
 @dataclass(frozen=True)
 class StudentCopula(Elliptical):
-    r"""Pairs Z sqrt(dof / W), Z normal of correlation rho, W ~ chi-square(dof), mapped to the margins, a W for each pair.
+    r"""Pairs Z sqrt(dof / W) mapped to the margins: Z normal of correlation rho, W ~ chi-square(dof) for each pair.
 
     I = -1/2 log(1 - rho^2) + 2 h(1) - h(2) nats for each pair, h(k) the entropy of a standard k-variate Student-t.
     """
@@ -565,7 +565,8 @@ class StudentCopula(Elliptical):
 
     def quantile(self, t: Array) -> Array:
         """See `Elliptical.quantile`."""
-        return np.copysign(stdtrit(self.dof, expit(-np.abs(t))), t)
+        tail = np.abs(stdtrit(self.dof, expit(-np.abs(t))))
+        return np.copysign(np.minimum(tail, 1e150), t)  # few degrees of freedom reach beyond with probability 1e-15
 
     def draw(self, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, Array]:
         """See `CopulaPairs.draw`."""
