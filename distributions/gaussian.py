@@ -8,10 +8,17 @@ from abc import abstractmethod
 from dataclasses import MISSING, dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import block_diag, solve_triangular
 
 from mibench.distributions.pairs import CorrelatedPairs, pair_count
 from mibench.distributions.pmi_law import Complex, KnownPMILaw
+from mibench.distributions.quantities import (
+    dense_sliced_mi,
+    normal_cs_qmi,
+    normal_wasserstein_2,
+    scalar_sliced_mi,
+    sparse_sliced_mi,
+)
 from mibench.interface import Array, GroundTruth, InputError, Sample, parameter
 from mibench.registry import register_distribution
 
@@ -32,8 +39,24 @@ class JointlyNormal(KnownPMILaw):
         """I_j of the canonical pairs; those that are left out have I_j = 0."""
 
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
-        """See `JointDistribution.ground_truth`."""
-        return GroundTruth(float(self.pair_information().sum())) if quantity == "mi" else None
+        """See `JointDistribution.ground_truth`; also of cs-qmi, sliced-mi and wasserstein-2, see `quantities`."""
+        if quantity == "mi":
+            return GroundTruth(float(self.pair_information().sum()))
+        if quantity == "cs-qmi":
+            return GroundTruth(normal_cs_qmi(self.pair_information()), quantity=quantity)
+        if quantity == "wasserstein-2" and (distance := self.wasserstein_2()) is not None:
+            return GroundTruth(distance, quantity=quantity)
+        if quantity == "sliced-mi" and (sliced := self.sliced_mi()) is not None:
+            return GroundTruth(sliced, method="quadrature", quantity=quantity)
+        return None
+
+    def wasserstein_2(self) -> float | None:
+        """2-Wasserstein distance between p(x, y) and p(x) p(y); None where nobody wrote it down."""
+        return None
+
+    def sliced_mi(self) -> float | None:
+        """Sliced MI in nats; None where it is not known."""
+        return None
 
     def pmi_cumulants(self, z: Complex) -> Complex:
         """See `KnownPMILaw.pmi_cumulants`."""
@@ -47,14 +70,7 @@ class JointlyNormal(KnownPMILaw):
     family="gaussian",
     summary="normal, a few pairs (X_i, Y_i) correlated, everything else independent",
     formula="I = -pairs/2 log(1 - rho^2)",
-    citation="""@article{gelfand1959calculation,
-      author = {I. M. Gel'fand and A. M. Yaglom},
-      title = {Calculation of the amount of information about a random function contained in another such function},
-      journal = {American Mathematical Society Translations, Series 2},
-      volume = {12},
-      pages = {199--246},
-      year = {1959}
-    }""",
+    citation="gelfand1959calculation",
 )
 @dataclass(frozen=True)
 class GaussianSparse(JointlyNormal):
@@ -94,6 +110,16 @@ class GaussianSparse(JointlyNormal):
     def pmi(self, x: Array, y: Array) -> Array:
         """I - 1/2 sum_i [(y_i - rho x_i)^2 / (1 - rho^2) - y_i^2] over the correlated pairs."""
         return np.asarray(self.pair_information().sum() - 0.5 * self._pairs.interaction(x, y))
+
+    def wasserstein_2(self) -> float:
+        """The squared distances of the pairs add up."""
+        joint = np.array([[1, 0], [self._pairs.rho, math.sqrt(self._pairs.residual)]])
+        return math.sqrt(self._pairs.count) * normal_wasserstein_2(joint, np.eye(2))
+
+    def sliced_mi(self) -> float:
+        """See `quantities.sparse_sliced_mi`."""
+        pairs = self._pairs
+        return sparse_sliced_mi(self.dim_x, self.dim_y, pairs.count, pairs.rho, pairs.residual)
 
 
 @register_distribution(
@@ -171,64 +197,33 @@ class GaussianDense(JointlyNormal):
         margins = m * mean_x**2 / self._eigenvalue(m) + n * mean_y**2 / self._eigenvalue(n)
         return np.asarray(self.pair_information()[0] - 0.5 * (joint - margins))
 
+    def wasserstein_2(self) -> float:
+        """The distance between the laws of sqrt(dim_x) mean(X) and sqrt(dim_y) mean(Y); all else is alike in both."""
+        of_x, of_y = math.sqrt(self._eigenvalue(self.dim_x)), math.sqrt(self._eigenvalue(self.dim_y))
+        slope = self._strength[0] * math.sqrt(self.dim_x * self.dim_y) / of_x
+        noise = of_y * math.exp(-self.pair_information()[0])
+        return normal_wasserstein_2(np.array([[of_x, 0], [slope, noise]]), np.diag([of_x, of_y]))
 
-@register_distribution(
-    name="gaussian",
-    family="gaussian",
-    summary="normal with any covariance",
-    formula="I = 1/2 log(det S_x det S_y / det S) with the blocks S_x, S_y of the covariance S",
-    citation="""@article{gelfand1959calculation,
-      author = {I. M. Gel'fand and A. M. Yaglom},
-      title = {Calculation of the amount of information about a random function contained in another such function},
-      journal = {American Mathematical Society Translations, Series 2},
-      volume = {12},
-      pages = {199--246},
-      year = {1959}
-    }""",
-    example="gaussian[covariance=((1,0.5),(0.5,1))]",
-)
+    def sliced_mi(self) -> float:
+        """See `quantities.dense_sliced_mi`."""
+        return dense_sliced_mi(self.dim_x, self.dim_y, *self._strength)
+
+
 @dataclass(frozen=True)
-class Gaussian(JointlyNormal):
-    r"""Covariance S of (X, Y): I = 1/2 log(det S_x det S_y / det S), from Cholesky factors."""
-
-    covariance: tuple[tuple[float, ...], ...] = parameter(
-        MISSING, "covariance matrix of (X, Y): rows in brackets, or a .npy, .csv or .txt file"
-    )
-    dim_x: int = parameter(0, "columns of X, which come first; 0 means half of them", low=0)
-
-    def __post_init__(self) -> None:
-        """Check that the covariance is symmetric positive definite."""
-        super().__post_init__()
-        size = len(self.covariance)
-        what = f"{self.label()}: the covariance"
-        if size < 2 or {len(row) for row in self.covariance} != {size}:
-            raise InputError(f"{what} is no square matrix of 2 or more rows; give one row per column of X and Y")
-        matrix = np.array(self.covariance)
-        if not np.isfinite(matrix).all():
-            raise InputError(f"{what} has entries that are not finite; give finite numbers")
-        spread = np.sqrt(np.abs(np.diag(matrix)))
-        if (np.abs(matrix - matrix.T) > 1e-9 * np.outer(spread, spread)).any():
-            raise InputError(f"{what} is not symmetric; give a symmetric positive definite matrix")
-        if self.dim_x >= size:
-            raise InputError(f"{self.label()}: dim_x = {self.dim_x} leaves no Y; give 1 to {size - 1}")
-        object.__setattr__(self, "dim_x", self.dim_x or size // 2)
-        try:
-            pivots = np.diag(self._factors[0]) ** 2
-        except np.linalg.LinAlgError:
-            pivots = np.zeros(size)
-        if (pivots < size * np.finfo(float).eps * np.diag(matrix)).any() or not pivots.all():
-            raise InputError(f"{what} is not positive definite; give a symmetric positive definite matrix")
+class WithCovariance(JointlyNormal):
+    r"""Mean 0 and covariance S of (X, Y): I = 1/2 log(det S_x det S_y / det S), from Cholesky factors."""
 
     @property
-    def dim_y(self) -> int:
-        """Columns of Y: the rest."""
-        return len(self.covariance) - self.dim_x
+    @abstractmethod
+    def matrix(self) -> Array:
+        """Covariance of (X, Y), the columns of X first; positive definite."""
 
     @functools.cached_property
     def _factors(self) -> tuple[Array, Array]:
         """Cholesky factors of the covariance of (X, Y) and of that of Y."""
-        matrix = np.array(self.covariance, dtype=float)
-        return np.linalg.cholesky(matrix), np.linalg.cholesky(matrix[self.dim_x :, self.dim_x :])
+        matrix = self.matrix
+        joint, of_y = np.linalg.cholesky(matrix), np.linalg.cholesky(matrix[self.dim_x :, self.dim_x :])
+        return np.asarray(joint), np.asarray(of_y)
 
     @functools.cached_property
     def _information(self) -> Array:
@@ -244,7 +239,7 @@ class Gaussian(JointlyNormal):
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""
-        points = rng.standard_normal((n, len(self.covariance))) @ self._factors[0].T
+        points = rng.standard_normal((n, self.dim_x + self.dim_y)) @ self._factors[0].T
         x, y = np.ascontiguousarray(points[:, : self.dim_x]), np.ascontiguousarray(points[:, self.dim_x :])
         return Sample(x, y, self.pmi(x, y))
 
@@ -254,6 +249,74 @@ class Gaussian(JointlyNormal):
         white = solve_triangular(joint, np.hstack([x, y]).T, lower=True)[self.dim_x :]
         alone = solve_triangular(of_y, y.T, lower=True)
         return np.asarray(self._information.sum() - 0.5 * ((white**2).sum(axis=0) - (alone**2).sum(axis=0)))
+
+
+@register_distribution(
+    name="gaussian",
+    family="gaussian",
+    summary="normal with any covariance",
+    formula="I = 1/2 log(det S_x det S_y / det S) with the blocks S_x, S_y of the covariance S",
+    citation="gelfand1959calculation",
+    example="gaussian[covariance=((1,0.5),(0.5,1))]",
+)
+@dataclass(frozen=True)
+class Gaussian(WithCovariance):
+    r"""Covariance S of (X, Y): I = 1/2 log(det S_x det S_y / det S), from Cholesky factors."""
+
+    covariance: tuple[tuple[float, ...], ...] = parameter(
+        MISSING, "covariance matrix of (X, Y): rows in brackets, or a .npy, .csv or .txt file"
+    )
+    dim_x: int = parameter(0, "columns of X, which come first; 0 means half of them", low=0)
+
+    def __post_init__(self) -> None:
+        """Check that the covariance is symmetric positive definite."""
+        super().__post_init__()
+        check_covariance(f"{self.label()}: the covariance", self.covariance)
+        size = len(self.covariance)
+        if self.dim_x >= size:
+            raise InputError(f"{self.label()}: dim_x = {self.dim_x} leaves no Y; give 1 to {size - 1}")
+        object.__setattr__(self, "dim_x", self.dim_x or size // 2)
+
+    @property
+    def dim_y(self) -> int:
+        """Columns of Y: the rest."""
+        return len(self.covariance) - self.dim_x
+
+    @property
+    def matrix(self) -> Array:
+        """See `WithCovariance.matrix`."""
+        return np.array(self.covariance, dtype=float)
+
+    def wasserstein_2(self) -> float:
+        """See `quantities.normal_wasserstein_2`."""
+        joint, of_y = self._factors
+        return normal_wasserstein_2(joint, block_diag(joint[: self.dim_x, : self.dim_x], of_y))
+
+    def sliced_mi(self) -> float | None:
+        """Known where X or Y is a scalar: see `quantities.scalar_sliced_mi`."""
+        matrix = np.array(self.covariance, dtype=float)
+        if self.dim_x == 1:
+            return scalar_sliced_mi(matrix)
+        return scalar_sliced_mi(np.roll(matrix, 1, axis=(0, 1))) if self.dim_y == 1 else None
+
+
+def check_covariance(what: str, covariance: tuple[tuple[float, ...], ...]) -> None:
+    """Refuse what is no finite, symmetric, positive definite matrix of at least 2 rows."""
+    size = len(covariance)
+    if size < 2 or {len(row) for row in covariance} != {size}:
+        raise InputError(f"{what} is no square matrix of 2 or more rows; give one row per column of X and Y")
+    matrix = np.array(covariance)
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{what} has entries that are not finite; give finite numbers")
+    spread = np.sqrt(np.abs(np.diag(matrix)))
+    if (np.abs(matrix - matrix.T) > 1e-9 * np.outer(spread, spread)).any():
+        raise InputError(f"{what} is not symmetric; give a symmetric positive definite matrix")
+    try:
+        pivots = np.diag(np.linalg.cholesky(matrix)) ** 2
+    except np.linalg.LinAlgError:
+        pivots = np.zeros(size)
+    if (pivots < size * np.finfo(float).eps * np.diag(matrix)).any() or not pivots.all():
+        raise InputError(f"{what} is not positive definite; give a symmetric positive definite matrix")
 
 
 def _check_strength(label: str, rho: float | None, mi: float | None, pairs: int) -> None:

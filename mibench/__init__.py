@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mibench.estimation import estimate
     from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
+    from mibench.profiles import PMIProfile, pmi_profile
     from mibench.registry import make_distribution, make_estimator, register_distribution, register_estimator
     from mibench.runner import run
 
@@ -25,6 +26,7 @@ _PUBLIC = {
         "JointDistribution",
         "Sample",
     ),
+    "mibench.profiles": ("PMIProfile", "pmi_profile"),
     "mibench.registry": ("make_distribution", "make_estimator", "register_distribution", "register_estimator"),
     "mibench.runner": ("run",),
 }
@@ -37,10 +39,12 @@ __all__ = [
     "GroundTruth",
     "InputError",
     "JointDistribution",
+    "PMIProfile",
     "Sample",
     "estimate",
     "make_distribution",
     "make_estimator",
+    "pmi_profile",
     "register_distribution",
     "register_estimator",
     "run",

@@ -19,14 +19,18 @@ from mibench.registry import estimators, make_estimator, nearest, split_list
 from mibench.store import DEFAULT_STORE, plain
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mibench.estimation import Outcome, PermutationTest
 
+_PERMUTATIONS = 199
 _EXAMPLES = """examples:
   mibench run --estimator infonce --dim 64
-  mibench run --estimator 'ksg,gaussian-copula' --suite core --n 1000,10000 --seeds 10 --format json
-  mibench run --estimator my_file.py:MyEstimator --distribution 'gaussian-sparse[rho=0.8,pairs=2]'
+  mibench run --estimator 'ksg[k=5],gauss*' --n 500,1000 --seeds 9 --format json
+  mibench run --estimator mine.py:Mine --distribution 'student[dof=1]' --n 500
   mibench estimate data.csv --x bmi,bp --y target --estimator ksg
   mibench list estimators
+  mibench show ksg
 """
 
 
@@ -35,7 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         code: int = options.command(options)
-        sys.stdout.flush()
     except InputError as error:
         print(f"mibench: {error}", file=sys.stderr)
         return 2
@@ -43,9 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("mibench: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `mibench ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
     return code
+
+
+def _silence() -> None:
+    """Send what is left of the output nowhere, or Python would try it again as it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -59,15 +67,18 @@ class _Parser(argparse.ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings]
         message = message.removeprefix("argument ")
         if unknown := re.match(r"unrecognized arguments: (\S+)", message):
-            kind = "option" if unknown[1].startswith("-") else "argument"
-            message = f"unknown {kind} {unknown[1]}{nearest(unknown[1], options)}"
+            is_option = unknown[1].startswith("-")
+            hint = nearest(unknown[1], options) if is_option else ""
+            message = f"unknown {'option' if is_option else 'argument'} {unknown[1]}{hint}"
         elif choice := re.match(r"(\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message):
             accepted = re.findall(r"[\w-]+", choice[3])
             message = (
                 f"{choice[1]}: unknown {choice[2]!r}{nearest(choice[2], accepted)}; accepted: {', '.join(accepted)}"
             )
         elif missing := re.match(r"the following arguments are required: (.*)", message):
-            message = f"{missing[1]} is missing"
+            choices = [a.choices for a in self._actions if a.choices and (a.metavar or a.dest) == missing[1]]
+            hint = f"; give {', '.join(choices[0])}" if choices else ""
+            message = f"argument {missing[1]} is missing{hint}"
         raise InputError(f"{message}; see `{self.prog} --help`")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -100,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SPEC",
-        help="name[key=value,...], a comma list, a glob, or path/to/file.py:Class",
+        help="name[key=value,...], a glob, path/to/file.py:Class, or a comma list of these",
     )
     run.add_argument(
         "--suite",
@@ -113,18 +124,20 @@ def _parser() -> argparse.ArgumentParser:
         "--distribution", action="append", default=[], metavar="SPEC", help="like --estimator; or a task's id"
     )
     _add_size(run)
-    run.add_argument("--n", action="append", default=[], metavar="N", help="sample sizes, a comma list")
+    run.add_argument(
+        "--n", action="append", default=[], metavar="N", help="sample sizes (default: the suite's, else 10000)"
+    )
     run.add_argument("--seeds", type=_whole(1), metavar="K", help="number of seeds (default: the suite's, 5)")
     run.add_argument("--first-seed", type=_whole(0), default=0, metavar="S", help="first seed (default 0)")
     run.add_argument("--jobs", type=_whole(1), metavar="J", help="trials at once (default: one a core, at most 8)")
     run.add_argument(
-        "--timeout", type=_positive, default=3600.0, metavar="SECONDS", help="limit for a trial (default 3600)"
+        "--timeout", type=_positive, default=3600.0, metavar="SECONDS", help="limit of time for a trial (default 3600)"
     )
     run.add_argument(
         "--memory",
         type=_bytes,
         metavar="SIZE",
-        help="memory limit for a child, such as 4G (default: its share of 80%%)",
+        help="limit of memory for a trial, such as 4G (default: 80%% of all memory, shared by the jobs)",
     )
     run.add_argument(
         "--retry",
@@ -139,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(run, ("table", "json", "csv"), units=True)
 
     listing = command("list", _list, "list what there is")
-    listing.add_argument("what", choices=("estimators", "distributions", "tasks", "suites"))
+    listing.add_argument("what", choices=("estimators", "distributions", "tasks", "suites"), help="what to list")
     listing.add_argument(
         "--suite", action="append", default=[], metavar="NAME", help="suites whose tasks are listed (default all)"
     )
@@ -149,8 +162,10 @@ def _parser() -> argparse.ArgumentParser:
     show = command(
         "show", _show, "describe an estimator, a distribution or a task: formula, parameters, truth, citation"
     )
-    show.add_argument("name", help="name[key=value,...]")
+    show.add_argument("name", help="name[key=value,...], a task's id, or path/to/file.py:Class")
+    show.set_defaults(out=None)
     show.add_argument("--bibtex", action="store_true", help="print only the BibTeX entry")
+    show.add_argument("--plot", metavar="FILE", help="draw a distribution: points and pointwise MI (.png, .pdf, .svg)")
 
     estimate = command("estimate", _estimate, "estimate the mutual information in your own data")
     estimate.add_argument(
@@ -168,12 +183,20 @@ def _parser() -> argparse.ArgumentParser:
         "--discrete", action="append", default=[], metavar="COLUMNS", help="columns of numbers that are labels"
     )
     estimate.add_argument(
-        "--missing", choices=("error", "drop"), default="error", help="what to do with rows that miss a value"
+        "--missing", choices=("error", "drop"), default="error", help="rows that miss a value (default error)"
     )
     estimate.add_argument("--pairwise", action="store_true", help="estimate between all pairs of columns")
     estimate.add_argument("--test", choices=("permutation",), help="test against independence")
-    estimate.add_argument("--permutations", type=_whole(1), default=199, metavar="K", help="of the test (default 199)")
-    estimate.add_argument("--seed", type=_whole(0), default=0, help="seed of the estimator (default 0)")
+    estimate.add_argument(
+        "--permutations", type=_whole(1), metavar="K", help=f"number of permutations (default {_PERMUTATIONS})"
+    )
+    estimate.add_argument(
+        "--seed",
+        type=_whole(0),
+        default=0,
+        metavar="S",
+        help="seed of the estimator and of the permutations (default 0)",
+    )
     _add_device(estimate)
     _add_output(estimate, ("table", "json", "csv"), units=True)
 
@@ -199,16 +222,21 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="for estimators that can use a GPU"
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where estimators that can use a GPU run (default auto)",
     )
 
 
 def _add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...], *, units: bool) -> None:
-    parser.add_argument("--format", choices=formats, default=formats[0], help=f"of the output (default {formats[0]})")
+    parser.add_argument(
+        "--format", choices=formats, default=formats[0], help=f"how the output is written (default {formats[0]})"
+    )
     parser.add_argument("--out", metavar="FILE", help="write the output to this file")
     if units:
         parser.add_argument(
-            "--units", choices=("nats", "bits"), default="nats", help="of what is printed (default nats)"
+            "--units", choices=("nats", "bits"), default="nats", help="unit of the values (default nats)"
         )
 
 
@@ -298,10 +326,10 @@ def _run(options: argparse.Namespace) -> int:
     trials, notes, gpu = runner.plan(request)
     for note in notes:
         say(note)
+    limits = Limits(options.jobs, options.timeout, options.memory)
     store = Store(options.store)
-    with ProgressDisplay() as progress:
-        try:
-            limits = Limits(options.jobs, options.timeout, options.memory)
+    try:
+        with ProgressDisplay() as progress:
             rows = runner.run_trials(
                 trials,
                 store,
@@ -311,13 +339,13 @@ def _run(options: argparse.Namespace) -> int:
                 gpu=gpu,
                 watcher=progress,
             )
-        except KeyboardInterrupt:
-            kept = len(store.latest(trial.run_key for trial in trials))
-            say(f"\nmibench: interrupted; {kept} of {len(trials)} trials are in {options.store}")
-            say("the same command runs the rest")
-            return 130
-        finally:
-            store.close()
+    except KeyboardInterrupt:
+        kept = len(store.latest(trial.run_key for trial in trials))
+        say(f"mibench: interrupted; {kept} of {len(trials)} trials are in {options.store}")
+        say("the same command runs the rest")
+        return 130
+    finally:
+        store.close()
     cells = summarise(rows)
     if options.format == "json":
         trials_out, summary = display.in_units(rows, options.units), display.in_units(cells, options.units)
@@ -325,12 +353,12 @@ def _run(options: argparse.Namespace) -> int:
     elif options.format == "csv":
         text = display.to_csv(display.in_units(rows, options.units))
     else:
-        text = display.cell_table(display.in_units(cells, options.units), options.units)
+        text = display.cell_table(display.in_units(cells, options.units), options.units, _width(options))
     _write(text, options)
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
     for row in failed[:5]:
         which = f"{row['estimator']} on {row['distribution']}, n = {row['n']}, seed {row['seed']}"
-        say(f"{row['status']}: {which}: {row['error_text']}")
+        say(f"{row['status']}: {which}: {' '.join(str(row['error_text']).split())}")
     if failed:
         retry = ",".join(sorted({row["status"] for row in failed}))
         say(f"{len(failed)} of {len(rows)} trials failed; --retry {retry} runs them again")
@@ -347,7 +375,7 @@ def _list(options: argparse.Namespace) -> int:
     elif options.format == "csv":
         text = display.to_csv(records)
     else:
-        text = listing.as_table(options.what, records)
+        text = listing.as_table(options.what, records, _width(options))
     _write(text, options)
     return 0
 
@@ -356,7 +384,9 @@ def _show(options: argparse.Namespace) -> int:
     from mibench import listing
 
     found = listing.find(options.name)
-    print(listing.bibtex(found) if options.bibtex else listing.describe(found))
+    if options.plot is not None:
+        listing.plot(found, Path(options.plot), options.name)
+    _write(listing.bibtex(found) if options.bibtex else listing.describe(found), options)
     return 0
 
 
@@ -365,14 +395,15 @@ def _estimate(options: argparse.Namespace) -> int:
     from mibench.progress import ProgressDisplay, say
 
     _check_out(options)
+    if options.permutations and not options.test:
+        raise InputError("--permutations is for --test permutation, which is not given")
     names = [name for item in _items(options.estimator) or ["ksg"] for name in estimators.expand(item)]
     for name in names:
         make_estimator(name)  # a wrong name is found before the data are read
     if options.pairwise:
         return _pairwise(options, names)
     x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
-    if dropped:
-        say(f"{dropped} of {dropped + len(x)} rows miss a value and are left out")
+    _say_of_data([x, y], dropped)
     common = {"seed": options.seed, "device": options.device}
     with ProgressDisplay("estimates") as progress:
         outcomes = estimation.estimate_many(x, y, names, progress=progress.reached, **common)
@@ -383,13 +414,30 @@ def _estimate(options: argparse.Namespace) -> int:
     for one in works if options.test else []:
         with ProgressDisplay(f"permutations ({one.name})") as progress:
             tests[one.name] = estimation.permutation_test(
-                x, y, one.estimator, permutations=options.permutations, progress=progress.reached, **common
+                x,
+                y,
+                one.estimator,
+                permutations=options.permutations or _PERMUTATIONS,
+                progress=progress.reached,
+                **common,
             )
     _write(_outcomes_text(outcomes, tests, options), options)
     for one in outcomes:
-        for text in one.estimate.warnings if one.estimate is not None else (one.error,):
-            say(f"{one.name}: {text}")
+        for text in one.estimate.warnings if one.estimate is not None else (str(one.error),):
+            say(f"{one.name}: {text.removeprefix(f'{one.estimator.label()}: ')}")
     return 0 if len(works) == len(outcomes) else 1
+
+
+def _say_of_data(tables: Sequence[pd.DataFrame], dropped: int) -> None:
+    from mibench import inputs
+    from mibench.progress import say
+
+    if dropped:
+        say(f"{dropped} of {dropped + len(tables[0])} rows miss a value and are left out")
+    few = [name for table in tables for name in inputs.few_valued(table)]
+    if few:
+        names = ",".join(dict.fromkeys(few))
+        say(f"few distinct numbers are taken as continuous in {names}; --discrete {names} makes them labels")
 
 
 def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest], options: argparse.Namespace) -> str:
@@ -408,6 +456,8 @@ def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest
                 "quantity": one.estimator.quantity if found is None else found.quantity,
                 "bound": one.estimator.bound if found is None else found.bound,
                 "p_value": None if test is None else test.p_value,
+                "null_mean": None if test is None else test.null_mean,
+                "null_sd": None if test is None else test.null_sd,
                 "wall_s": one.wall_s,
                 "diagnostics": {} if found is None else found.diagnostics,
                 "warnings": [] if found is None else list(found.warnings),
@@ -419,7 +469,7 @@ def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest
         return display.to_json({"units": options.units, "estimates": [plain(record) for record in converted]})
     if options.format == "csv":
         return display.to_csv([{**record, "units": options.units} for record in converted])
-    return display.estimate_table(converted, options.units)
+    return display.estimate_table(converted, options.units, _width(options))
 
 
 def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
@@ -433,14 +483,19 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
     if len(names) > 1:
         raise InputError(f"--pairwise takes one estimator, got {', '.join(names)}")
     table, dropped = inputs.read_columns(options.files, options.x, options.discrete, options.missing)
-    if dropped:
-        say(f"{dropped} of {dropped + len(table)} rows miss a value and are left out")
+    _say_of_data([table], dropped)
     with ProgressDisplay("pairs") as progress:
         matrix = estimation.pairwise(
             table, names[0], seed=options.seed, device=options.device, progress=progress.reached
         )
     if not any(cell is not None for line in matrix.estimates for cell in line):
         raise InputError("; ".join(dict.fromkeys(matrix.reasons.values())))
+    warned = {
+        f"{matrix.names[i]},{matrix.names[j]}": list(cell.warnings)
+        for i, line in enumerate(matrix.estimates)
+        for j, cell in enumerate(line)
+        if cell is not None and cell.warnings and (i < j or line[j] is not matrix.estimates[j][i])
+    }
     scale = display.BITS if options.units == "bits" else 1.0
     frame = matrix.to_frame() * scale
     if options.format == "csv":
@@ -448,13 +503,17 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
     elif options.format == "json":
         values = [[plain(value) for value in line] for line in frame.to_numpy().tolist()]
         reasons = {f"{matrix.names[i]},{matrix.names[j]}": reason for (i, j), reason in matrix.reasons.items()}
-        found = {"columns": list(matrix.names), "estimates": values, "reasons": reasons}
+        found = {"columns": list(matrix.names), "estimates": values, "reasons": reasons, "warnings": warned}
         text = display.to_json({"units": options.units, "estimator": names[0], **found})
     else:
-        text = display.matrix_table(matrix.names, frame.to_numpy().tolist(), f"{names[0]}, {options.units}")
+        caption = f"{names[0]}, {options.units}"
+        text = display.matrix_table(matrix.names, frame.to_numpy().tolist(), caption, _width(options))
     _write(text, options)
     for reason in sorted(set(matrix.reasons.values())):
         say(reason)
+    if warned:
+        pair, texts = next(iter(warned.items()))
+        say(f"{len(warned)} pairs have warnings, shown by --format json; the first: {pair}: {'; '.join(texts)}")
     return 1 if matrix.reasons else 0
 
 
@@ -489,8 +548,22 @@ def _check_out(options: argparse.Namespace) -> None:
         raise InputError(f"--out {path} cannot be written: no folder {path.parent} that can be written to")
 
 
+def _width(options: argparse.Namespace) -> int | None:
+    """Columns that a table may take: those of the terminal that it goes to."""
+    from mibench import display
+
+    return display.terminal_width() if options.out is None else None
+
+
 def _write(text: str, options: argparse.Namespace) -> None:
-    if options.out is None:
-        print(text)
-    else:
-        Path(options.out).write_text(text + "\n", encoding="utf-8")
+    try:
+        if options.out is None:
+            print(text, flush=True)
+        else:
+            Path(options.out).write_text(text + "\n", encoding="utf-8")
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk
+        if options.out is None:
+            _silence()
+        raise InputError(f"the output cannot be written: {error}") from error

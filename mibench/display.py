@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import re
+import shutil
 import sys
+import textwrap
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from mibench.interface import InputError
+from mibench.registry import write_value
+from mibench.store import plain
 
 BITS = 1 / math.log(2)
 # Keys of rows and cells whose values are in nats.
 _IN_NATS = frozenset(
     {
-        "estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle",
+        "estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle", "null_mean", "null_sd",
         "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse",
     }
 )  # fmt: skip
-_PLAIN_WIDTH = 200
+_NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
+_LONG = 40  # a last column that is longer is prose, and wants this much room
+_GAP = "  "
+# Accents that LaTeX writes before a letter, and letters that it names.
+_ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ".": "\u0307", "=": "\u0304",
+            "v": "\u030c", "c": "\u0327", "H": "\u030b", "u": "\u0306", "k": "\u0328", "r": "\u030a"}  # fmt: skip
+_LETTERS = {"l": "ł", "L": "Ł", "o": "ø", "O": "Ø", "ss": "ß", "ae": "æ", "aa": "å", "i": "i", "&": "&", "%": "%"}
 
 
 def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
@@ -37,74 +46,81 @@ def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str,
     ]
 
 
-def cell_table(cells: Sequence[Mapping[str, Any]], units: str) -> str:
-    """Lay cells out as a table: truth, bias, spread and cost of every estimator on every task."""
-    labels = estimator_labels(cells)
-    heads = [
-        "estimator",
-        "task",
-        "dims",
-        "n",
-        "truth",
-        "mean",
-        "bias ± se",
-        "sd",
-        "RMSE",
-        "oracle",
-        "efficiency",
-        "ok",
-        "time",
+def terminal_width() -> int | None:
+    """Columns of the terminal that standard output is, or None: a file or a pipe takes lines of any length."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None = None) -> str:
+    """Lay cells out as a table: truth, bias, spread and cost of every estimator on every task.
+
+    Where one line for each cell is wider than `width`, the task goes above the lines of its estimators.
+    """
+    varies = any(cell["quantity"] != "mi" for cell in cells)
+    tasks = [
+        {"task": cell["distribution"], "dims": f"{cell['dim_x']} x {cell['dim_y']}", "n": str(cell["n"])}
+        | ({"quantity": cell["quantity"]} if varies else {})
+        | {"truth": _number(cell["truth"])}
+        for cell in cells
     ]
-    varies = len({cell["quantity"] for cell in cells}) > 1 or any(cell["quantity"] != "mi" for cell in cells)
-    if varies:
-        heads.insert(4, "quantity")
-    body = []
-    for cell, label in zip(cells, labels, strict=True):
-        line = [
-            label,
-            cell["distribution"],
-            f"{cell['dim_x']} x {cell['dim_y']}",
-            str(cell["n"]),
-            _number(cell["truth"]),
-            _number(cell["mean"]),
-            _with_error(cell["bias"], cell["bias_se"]),
-            _number(cell["sd"]),
-            _number(cell["rmse"]),
-            _number(cell["oracle_rmse"]),
-            _number(cell["efficiency"], "{:.2f}"),
-            f"{cell['ok']}/{cell['trials']} ok"
+    scores = [
+        {
+            "mean": _number(cell["mean"]),
+            "bias ± se": _with_error(cell["bias"], cell["bias_se"]),
+            "sd": _number(cell["sd"]),
+            "RMSE": _number(cell["rmse"]),
+            "oracle": _number(cell["oracle_rmse"]),
+            "efficiency": _number(cell["efficiency"], "{:.2f}"),
+            "ok": f"{cell['ok']}/{cell['trials']} ok"
             + "".join(f", {count} {status}" for status, count in cell["failures"].items()),
-            seconds(cell["median_wall_s"]),
-        ]
-        if varies:
-            line.insert(4, cell["quantity"])
-        body.append(line)
-    title = (
-        f"{units}; oracle = RMSE of the mean pointwise MI of the same samples; time = median wall seconds of a trial"
-    )
-    return table(heads, body, caption=title)
+            "time": seconds(cell["median_wall_s"]),
+        }
+        for cell in cells
+    ]
+    labels = estimator_labels(cells)
+    caption = f"{units}; oracle = RMSE of the mean pointwise MI of the same samples; time = median wall time of a trial"
+    heads = ["estimator", *tasks[0], *scores[0]]
+    lines = [[label, *task.values(), *score.values()] for label, task, score in zip(labels, tasks, scores, strict=True)]
+    if width is None or max(map(len, table(heads, lines).splitlines())) <= width:
+        return table(heads, lines, caption, width)
+    groups: dict[str, list[list[str]]] = {}
+    for label, task, score in zip(labels, tasks, scores, strict=True):
+        oracle = score.pop("oracle")
+        score["ok"] = score["ok"].replace(" ok", "")
+        names = [task.pop("task"), task.pop("dims"), *(f"{key} {value}" for key, value in task.items())]
+        groups.setdefault(f"\n{', '.join(names)}, oracle {oracle}", []).append([label, *score.values()])
+    heads = ["eff." if name == "efficiency" else name for name in ("estimator", *scores[0])]
+    body = itertools.chain.from_iterable([name, *group] for name, group in groups.items())
+    return table(heads, body, f"{caption}; eff. = efficiency", width)
 
 
-def estimate_table(records: Sequence[Mapping[str, Any]], units: str) -> str:
+def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int | None = None) -> str:
     """Lay out what several estimators said of one data set."""
     tested = any(record["p_value"] is not None for record in records)
-    heads = ["estimator", f"estimate ({units})", "quantity", "bound", *["p-value"] * tested, "time"]
+    heads = ["estimator", f"estimate ({units})", "quantity", "bound", *["p-value", "permuted"] * tested, "time"]
     body = []
     for record in records:
         value = "failed" if record["error"] is not None else _number(record["estimate"])
-        p_value = [_number(record["p_value"])] * tested
+        p_value = [_number(record["p_value"]), _mean_and_sd(record["null_mean"], record["null_sd"])] * tested
         bound = "" if record["bound"] == "none" else record["bound"]
         body.append([record["estimator"], value, record["quantity"], bound, *p_value, seconds(record["wall_s"])])
-    return table(heads, body)
+    caption = "permuted = mean ± sd of the estimates with the rows of Y permuted" if tested else None
+    return table(heads, body, caption, width)
 
 
-def matrix_table(names: Sequence[str], values: Sequence[Sequence[float]], caption: str) -> str:
-    """Lay out a matrix of estimates between columns; NaN is left empty."""
-    body = [
-        [name, *("" if math.isnan(value) else f"{value:.4f}" for value in line)]
-        for name, line in zip(names, values, strict=True)
-    ]
-    return table(["", *names], body, caption=caption)
+def matrix_table(
+    names: Sequence[str], values: Sequence[Sequence[float]], caption: str, width: int | None = None
+) -> str:
+    """Lay out a matrix of estimates between columns, a block of columns at a time; NaN is left empty."""
+    texts = [["" if math.isnan(value) else f"{value:.4f}" for value in line] for line in values]
+    label = max(map(len, names))
+    cell = len(_GAP) + max(label, *(len(text) for line in texts for text in line))
+    size = len(names) if width is None else max(1, (width - label) // cell)
+    blocks = []
+    for start in range(0, len(names), size):
+        part = slice(start, start + size)
+        blocks.append(table(["", *names[part]], [[name, *line[part]] for name, line in zip(names, texts, strict=True)]))
+    return "\n\n".join(blocks) + f"\n{caption}"
 
 
 def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -115,30 +131,54 @@ def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         differing = {
             key: value for key, value in cell["params"].items() if any(params.get(key) != value for params in others)
         }
-        inside = ",".join(f"{key}={value}" for key, value in differing.items())
+        inside = ",".join(f"{key}={write_value(value)}" for key, value in differing.items())
         labels.append(f"{cell['estimator']}[{inside}]" if inside else cell["estimator"])
     return labels
 
 
-def table(heads: Sequence[str], body: Iterable[Sequence[str]], caption: str | None = None) -> str:
-    """Lay text out in columns; numbers to the right."""
-    lines = [list(line) for line in body]
-    drawn = Table(box=None, pad_edge=False, caption=caption, caption_justify="left", header_style="bold")
-    for index, head in enumerate(heads):
-        filled = [line[index] for line in lines if line[index]]
-        numeric = bool(filled) and all(text[:1] in "-+.–0123456789" for text in filled)
-        drawn.add_column(head, justify="right" if numeric else "left", no_wrap=numeric)
-    for line in lines:
-        drawn.add_row(*(_literal(text) for text in line))
-    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    console = Console(file=io.StringIO(), width=width, force_terminal=False, highlight=False)
-    with console.capture() as captured:
-        console.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+def table(
+    heads: Sequence[str], body: Iterable[Sequence[str] | str], caption: str | None = None, width: int | None = None
+) -> str:
+    """Lay text out in columns, numbers to the right; a text in place of a line stands above the lines that follow.
+
+    Where that is wider than `width`, the columns of text are wrapped, and a last column of prose that has little room
+    goes below its line. Numbers are never cut.
+    """
+    lines: list[Sequence[str] | str] = list(body)
+    columns = list(zip(heads, *(line for line in lines if not isinstance(line, str)), strict=True))
+    numeric = [any(rest) and all(_NUMBER.fullmatch(text) for text in rest if text) for _, *rest in columns]
+    widths = [max(map(len, column)) for column in columns]
+    if width is not None and not numeric[-1] and widths[-1] > _LONG and _total([*widths[:-1], _LONG]) > width:
+        below = [textwrap.fill(line[-1], width, initial_indent="    ", subsequent_indent="    ") for line in lines]
+        short = [part for line, text in zip(lines, below, strict=True) for part in (line[:-1], text)]
+        return table([*heads[:-1]], short, caption, width)
+    while width is not None and _total(widths) > width:
+        widest = max((j for j, number in enumerate(numeric) if not number), key=widths.__getitem__, default=None)
+        if widest is None or widths[widest] <= len(heads[widest]):
+            break
+        widths[widest] -= 1
+    shown = []
+    for line in [heads, *lines]:
+        if isinstance(line, str):
+            shown.append(line)
+            continue
+        cells = [
+            [text] if number else textwrap.wrap(text, size, break_on_hyphens=False) or [""]
+            for text, number, size in zip(line, numeric, widths, strict=True)
+        ]
+        for parts in itertools.zip_longest(*cells, fillvalue=""):
+            aligned = [
+                part.rjust(size) if number else part.ljust(size)
+                for part, number, size in zip(parts, numeric, widths, strict=True)
+            ]
+            shown.append(_GAP.join(aligned).rstrip())
+    if caption is not None:
+        shown.append(caption if width is None else textwrap.fill(caption, width))
+    return "\n".join(shown)
 
 
-def _literal(text: str) -> str:
-    return text.replace("[", r"\[")  # rich reads [..] as markup
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 def _number(value: float | None, form: str = "{:.4f}") -> str:
@@ -151,16 +191,22 @@ def _with_error(value: float | None, error: float | None) -> str:
     return f"{value:+.4f}" if error is None else f"{value:+.4f} ± {error:.4f}"
 
 
+def _mean_and_sd(mean: float | None, sd: float | None) -> str:
+    return "–" if mean is None or sd is None else f"{mean:.4f} ± {sd:.4f}"
+
+
 def seconds(value: float | None) -> str:
     """Write a duration with a sensible number of digits."""
     if value is None:
         return "–"
-    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+    if value < 1:
+        return f"{value * 1000:.1f} ms" if value < 0.1 else f"{value * 1000:.0f} ms"
+    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
 
 
 def to_json(value: Any) -> str:
     """Write JSON in which no number is infinite or NaN."""
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
@@ -186,7 +232,15 @@ def citation_text(bibtex: str) -> str:
     parts = [f"{fields.get('author', '')} ({fields.get('year', 'n.d.')})".strip(), fields.get("title", ""), where]
     if fields.get("doi") or fields.get("eprint"):
         parts.append(f"doi:{fields['doi']}" if fields.get("doi") else f"arXiv:{fields['eprint']}")
-    return re.sub(r"[{}]|\\(?=[&%])", "", ". ".join(part for part in parts if part))
+    return _unlatex(". ".join(part for part in parts if part))
+
+
+def _unlatex(text: str) -> str:
+    """Write the accents and letters of LaTeX as they look."""
+    text = re.sub(r"\\(ss|ae|aa|[lLoOi&%])(?![A-Za-z])\s*", lambda found: _LETTERS[found[1]], text)
+    accent = r"""\\(["'`^~.=]|[vcHukr](?=[ {]))\s*\{?([A-Za-z])\}?"""
+    text = re.sub(accent, lambda found: found[2] + _ACCENTS[found[1]], text)
+    return unicodedata.normalize("NFC", re.sub(r"[{}]", "", text))
 
 
 def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -200,3 +254,5 @@ def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
         pd.DataFrame(flat).to_parquet(path)
     except ImportError as error:
         raise InputError("writing .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
+    except OSError as error:
+        raise InputError(f"the output cannot be written: {error}") from error

@@ -392,6 +392,13 @@ def as_labels(table: pd.DataFrame, columns: str | Sequence[str]) -> pd.DataFrame
     return table.astype(dict.fromkeys(select(table, columns).columns, "category"))
 
 
+def few_valued(table: pd.DataFrame) -> list[str]:
+    """Names of the columns of numbers that look like labels: at most 10 values, each of them 10 times on average."""
+    numbers = table.select_dtypes("number")
+    counts = numbers.nunique()
+    return [str(name) for name, count in counts.items() if 1 < count <= min(10, len(table) / 10)]
+
+
 def drop_missing(*tables: pd.DataFrame) -> tuple[list[pd.DataFrame], int]:
     """Leave out the rows in which any of the tables misses a value; return the tables and the number left out.
 
@@ -411,7 +418,7 @@ def read_pair(
     """Read X and Y from one table by their columns, or from a file each; with the number of rows left out.
 
     `x`, `y` and `discrete` are comma lists of columns; where there are two files, x and y may be empty and `discrete`
-    names columns of either. `missing` is "drop", or "error" to leave missing values to the checks that follow.
+    names columns of either. `missing` is "drop" or "error".
     """
     if len(files) > 2:
         raise InputError(f"{len(files)} files are given; give one table, or a file for X and one for Y")
@@ -431,6 +438,7 @@ def read_pair(
             raise InputError(f"one table needs --x COLUMNS and --y COLUMNS, or --pairwise; its columns are {names}")
         left, right = select_pair(as_labels(table, discrete) if discrete else table, x, y)
     if missing != "drop":
+        _refuse_missing(left, right)
         return left, right, 0
     (left, right), dropped = drop_missing(left, right)
     return left, right, dropped
@@ -446,9 +454,20 @@ def read_columns(
     table = as_labels(table, discrete) if discrete else table
     table = select(table, columns) if columns else table
     if missing != "drop":
+        _refuse_missing(table)
         return table, 0
     (table,), dropped = drop_missing(table)
     return table, dropped
+
+
+def _refuse_missing(*tables: pd.DataFrame) -> None:
+    for column in [table.iloc[:, j] for table in tables for j in range(table.shape[1])]:
+        missing = column.isna().to_numpy()
+        if missing.any():
+            raise InputError(
+                f"column {str(column.name)!r} misses {missing.sum()} of {len(column)} values, first in row "
+                f"{missing.argmax()}; --missing drop leaves such rows out"
+            )
 
 
 def _named(columns: Sequence[str]) -> list[str]:

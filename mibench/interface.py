@@ -55,10 +55,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The true value of a quantity, in nats, and how it is known.
+    """The true value of a quantity, in nats (a Wasserstein distance: in the units of the data), and how it is known.
 
-    `standard_error` is 0 for a closed form or a quadrature. Where only an interval is certain, `value` is its midpoint
-    and `low`, `high` are its ends; elsewhere they are None.
+    `standard_error` is 0 for a closed form or a quadrature, whose absolute error is at most 1e-6. Where only an
+    interval is certain, `value` is its midpoint and `low`, `high` are its ends; elsewhere they are None.
     """
 
     value: float
@@ -150,9 +150,13 @@ class ParameterInfo:
         if self.choices is not None:
             return "one of " + ", ".join(map(str, self.choices))
         if self.low is not None and self.high is not None:
-            return f"{self.kind} from {self.low:g} to {self.high:g}"
-        limit = f" >= {self.low:g}" if self.low is not None else f" <= {self.high:g}" if self.high is not None else ""
-        return self.kind + limit
+            limit = f" from {self.low:g} to {self.high:g}"
+        elif self.low is not None:
+            limit = f" >= {self.low:g}"
+        else:
+            limit = f" <= {self.high:g}" if self.high is not None else ""
+        number = self.kind.removesuffix(" or none")
+        return self.kind if not limit else number + limit + (", or none" if number != self.kind else "")
 
 
 def parameters_of(cls: type[Configurable]) -> dict[str, ParameterInfo]:
@@ -182,6 +186,8 @@ def _type_name(hint: Any) -> str:
     if typing.get_origin(hint) is tuple:
         inner = [arg for arg in typing.get_args(hint) if arg is not Ellipsis]
         return f"tuple of {_type_name(inner[0])}"
+    if isinstance(hint, type) and issubclass(hint, Configurable):
+        return "estimator" if issubclass(hint, Estimator) else "distribution"
     names = {bool: "true or false", int: "whole number", float: "number", str: "text"}
     return names.get(hint, getattr(hint, "__name__", str(hint)).lower())
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mibench import display, suites
-from mibench.interface import Configurable, Estimator, EstimatorFacts, InputError, JointDistribution, parameters_of
-from mibench.registry import distributions, estimators, nearest, parse_spec
+from mibench.interface import (
+    Configurable,
+    DistributionFacts,
+    Estimator,
+    EstimatorFacts,
+    GroundTruth,
+    InputError,
+    JointDistribution,
+    parameters_of,
+)
+from mibench.registry import distributions, estimators, nearest, parse_spec, write_value
 
 
 def records(
@@ -61,7 +72,7 @@ def _tasks(suite_names: Sequence[str], dim_x: int | None, dim_y: int | None, mi:
     return found
 
 
-def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
+def as_table(what: str, found: Sequence[dict[str, Any]], width: int | None = None) -> str:
     """Lay the records of a list out for people."""
     if what == "tasks":
         heads = ["task", "suite", "dims", "truth (nats)", "± se", "method", "family"]
@@ -71,7 +82,7 @@ def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
             error = f"{one['truth_se']:.1e}" if one["truth_se"] else ""
             dims = f"{one['dim_x']} x {one['dim_y']}"
             body.append([one["name"], one["suite"], dims, truth, error, one["truth_method"] or "", one["family"]])
-        return display.table(heads, body)
+        return display.table(heads, body, width=width)
     if what == "suites":
         sizes = [", ".join(map(str, one["n"])) for one in found]
         return display.table(
@@ -80,6 +91,7 @@ def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
                 [one["name"], str(one["tasks"]), size, str(one["seeds"]), one["description"]]
                 for one, size in zip(found, sizes, strict=True)
             ],
+            width=width,
         )
     if what == "estimators":
         heads = ["estimator", "family", "quantity", "bound", "supports", "what it is"]
@@ -96,9 +108,12 @@ def as_table(what: str, found: Sequence[dict[str, Any]]) -> str:
                 ]
                 for one in found
             ],
+            width=width,
         )
     return display.table(
-        ["distribution", "family", "what it is"], [[one["name"], one["family"], one["summary"]] for one in found]
+        ["distribution", "family", "what it is"],
+        [[one["name"], one["family"], one["summary"]] for one in found],
+        width=width,
     )
 
 
@@ -141,8 +156,41 @@ def describe(found: Sequence[Configurable | type[Configurable]]) -> str:
     return "\n\n".join(_describe(one) for one in found)
 
 
+def plot(found: Sequence[Configurable | type[Configurable]], path: Path, title: str) -> None:
+    """Draw the distribution among those found, under the name it was asked for; its example where it needs more."""
+    from mibench.report import figures, samples
+
+    figures.check_path(path)
+    one = next((one for one in found if isinstance(_class(one).facts, DistributionFacts)), None)
+    if one is None:
+        raise InputError(f"--plot draws a distribution; {_class(found[0]).label()} is an estimator")
+    if not isinstance(one, JointDistribution):
+        title = _class(one).facts.example
+        if not title:
+            needed = [key for key, info in parameters_of(_class(one)).items() if info.required]
+            raise InputError(
+                f"--plot draws a distribution with its parameters; {one.label()} needs {', '.join(needed)}"
+            )
+        one = distributions.make(title)
+    figures.save(samples.picture(one, title), path)
+
+
 def _class(one: Configurable | type[Configurable]) -> type[Configurable]:
     return one if isinstance(one, type) else type(one)
+
+
+# Quantities besides mutual information that some distributions know, with their units.
+_OTHER_UNITS = {"cs-qmi": "nats", "sliced-mi": "nats", "wasserstein-2": "in the units of the data"}
+
+
+def _known(truth: GroundTruth, unit: str) -> str:
+    error = {
+        "closed form": "closed form",
+        "quadrature": "quadrature, error below 1e-6",
+        "monte carlo": f"Monte Carlo, standard error {truth.standard_error:.1e}",
+        "certified interval": f"certified to lie from {truth.low} to {truth.high}",
+    }
+    return f"{truth.value:.6f} {unit} ({error[truth.method]})"
 
 
 def _describe(one: Configurable | type[Configurable]) -> str:
@@ -164,22 +212,31 @@ def _describe(one: Configurable | type[Configurable]) -> str:
         ]
     else:
         lines += ["", f"MI         {facts.formula}"]
+        if not isinstance(one, JointDistribution) and facts.example:
+            lines += [f"example    {facts.example}"]
+            one = distributions.make(facts.example)
         if isinstance(one, JointDistribution):
             truth = one.ground_truth()
-            known = (
-                "not known"
-                if truth is None
-                else f"{truth.value:.6f} nats ({truth.method}"
-                + (f", ± {truth.standard_error:.1e})" if truth.standard_error else ")")
-            )
+            known = "not known" if truth is None else _known(truth, "nats")
             lines += [f"truth      {known} at {one.dim_x} x {one.dim_y}"]
+            others = {quantity: one.ground_truth(quantity) for quantity in _OTHER_UNITS}
+            lines += [
+                f"           {quantity} {_known(other, _OTHER_UNITS[quantity])}"
+                for quantity, other in others.items()
+                if other is not None
+            ]
     described = parameters_of(cls)
     if described:
         lines += ["", "parameters"]
         width = max(map(len, described))
         for name, info in described.items():
-            default = "required" if info.required else f"default {info.default}"
-            lines.append(f"  {name:{width}}  {info.doc} ({info.accepted()}; {default})")
+            default = "required" if info.required else f"default {write_value(info.default)}"
+            lines += _hanging(f"  {name:{width}}  ", f"{info.doc} ({info.accepted()}; {default})")
     if facts.citation:
-        lines += ["", f"citation   {display.citation_text(facts.citation)}"]
+        lines += ["", *_hanging("citation   ", display.citation_text(facts.citation))]
     return "\n".join(lines)
+
+
+def _hanging(start: str, text: str) -> list[str]:
+    width = display.terminal_width() or 120
+    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False)

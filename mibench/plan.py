@@ -97,21 +97,32 @@ class Trial:
 
 
 def make_trials(
-    estimators: Sequence[Estimator], tasks: Sequence[Task], ns: Sequence[int], seeds: Iterable[int], device: str
+    estimators: Sequence[Estimator], tasks: Sequence[Task], ns: Sequence[int], seeds: Sequence[int], device: str
 ) -> list[Trial]:
     """Cross estimators, tasks, sample sizes and seeds; a trial that is named twice is planned once.
 
     `device` is "cpu" or "cuda"; estimators that cannot use it run on the CPU.
     """
-    trials: dict[str, Trial] = {}
-    for estimator in estimators:
-        own_device = device if device in estimator.facts.devices else "cpu"
-        for task in tasks:
-            for n in ns:
-                for seed in seeds:
-                    trial = Trial(estimator, task, n, seed, own_device)
-                    trials.setdefault(trial.run_key, trial)
-    return list(trials.values())
+    return distinct(
+        Trial(estimator, task, n, seed, device if device in estimator.facts.devices else "cpu")
+        for estimator in estimators
+        for task in tasks
+        for n in ns
+        for seed in seeds
+    )
+
+
+def distinct(trials: Iterable[Trial]) -> list[Trial]:
+    """Keep each trial once. Different code under one name is refused: its rows could not be told apart."""
+    kept: dict[str, Trial] = {}
+    for trial in trials:
+        known = kept.setdefault(trial.run_key, trial)
+        if known.code != trial.code:
+            raise InputError(
+                f"{trial.estimator.facts.name} on {trial.task.name}: two classes of different code have one name; "
+                "rename one of them"
+            )
+    return list(kept.values())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -188,7 +199,7 @@ def _fill(spec: Spec, values: dict[str, Any]) -> Spec:
     if {"dim_x", "dim_y"} <= accepted.keys():
         filled |= {key: str(values[key]) for key in ("dim_x", "dim_y") if key in values and key not in filled}
     if "mi" in accepted and "mi" in values and not {"mi", "rho"} & filled.keys():
-        filled["mi"] = f"{values['mi']:g}"
+        filled["mi"] = repr(float(values["mi"])).removesuffix(".0")  # every digit: the truth is the MI asked for
     return dataclasses.replace(spec, parameters=filled)
 
 

@@ -72,8 +72,10 @@ class ProgressDisplay:
         now = time.monotonic()
         elapsed = now - self._started
         if now - self._said >= _PLAIN_EVERY_S or (self.done == self.total and elapsed >= 1.0):
-            left = elapsed / self.done * (self.total - self.done)
-            parts = [f"{self.done}/{self.total} {self.what}", failed, f"{elapsed:.0f} s", f"about {left:.0f} s left"]
+            left = (
+                f"about {elapsed / self.done * (self.total - self.done):.0f} s left" if self.done < self.total else ""
+            )
+            parts = [f"{self.done}/{self.total} {self.what}", failed, f"{elapsed:.0f} s", left]
             say(", ".join(part for part in parts if part))
             self._said = now
 

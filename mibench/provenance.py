@@ -3,92 +3,164 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import importlib.metadata
-import importlib.util
-import inspect
 import os
 import platform
 import shlex
 import subprocess
 import sys
+import sysconfig
+import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mibench
 from mibench.interface import Configurable
 
-_ROOMS = ("mibench.estimators", "mibench.distributions")
+_ROOMS = ("mibench.estimators.", "mibench.distributions.")
+_MIBENCH = Path(mibench.__file__).parents[1]
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pandas")
 
 
 def code_hash(*owners: Configurable) -> str:
-    """Hash the source of the owners' modules and of the machinery they import from beside them.
+    """Hash the source of the owners' modules and of the machinery that they import.
 
-    Machinery is every module of `mibench.estimators` and `mibench.distributions`, or of the owner's own package or
-    folder for code from elsewhere. The harness and the libraries are not part of it: they are in `environment`.
+    Machinery is every module of `mibench.estimators` and `mibench.distributions`, and for code from elsewhere what lies
+    in its own package or beside its file. The harness and the libraries are not part of it: they are in `environment`.
     """
-    digest = hashlib.sha256()
+    parts = []
     for owner in owners:
-        digest.update(_source(type(owner)))
+        parts.append(_class_hash(type(owner)))
         wrapped = [getattr(owner, entry.name) for entry in dataclasses.fields(owner)]
-        for inner in wrapped:
-            if isinstance(inner, Configurable):
-                digest.update(code_hash(inner).encode())
-    return digest.hexdigest()[:16]
+        parts += [code_hash(inner) for inner in wrapped if isinstance(inner, Configurable)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
-def _source(cls: type[Configurable]) -> bytes:
-    path = getattr(sys.modules[cls.__module__], "__file__", None)
-    if path is not None and cls.__module__ != "__main__":
-        return _module_sources(cls.__module__, Path(path))
-    try:  # a notebook cell, a script's own class
-        return inspect.getsource(cls).encode()
-    except (OSError, TypeError):
-        return cls.__qualname__.encode()
+_hashes: dict[type, str] = {}
 
 
-@functools.cache
-def _module_sources(module: str, path: Path) -> bytes:
-    room = next((room for room in _ROOMS if module.startswith(room + ".")), None)
+def read_again() -> None:
+    """Forget the sources that were read: files may have changed since the last run of this process."""
+    _hashes.clear()
+
+
+def _class_hash(cls: type) -> str:
+    if cls not in _hashes:
+        path = _file(cls.__module__)
+        parts = _module_sources(cls.__module__, path) if path is not None else _live_parts(cls)
+        _hashes[cls] = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return _hashes[cls]
+
+
+def _file(module: str) -> Path | None:
+    """Where a module's source stands; None for a script, a notebook and what was typed."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return Path(path) if path is not None and module != "__main__" else None
+
+
+def _module_sources(module: str, path: Path) -> Iterator[bytes]:
+    """Sources of a module, and of all that it imports from the rooms of mibench, its own package or its folder."""
+    root = path.parents[module.count(".") + (path.name == "__init__.py")]
+    package = module.partition(".")[0] + "." if "site-packages" in path.parts else ""
     sources: dict[str, bytes] = {}
     waiting = {module: path}
     while waiting:
         name, source = waiting.popitem()
         sources[name] = source.read_bytes().replace(b"\r\n", b"\n")
-        for imported in _imports(name, sources[name]):
-            beside = source.with_name(imported + ".py") if "." not in imported and room is None else None
-            if imported in sources or imported in waiting:
-                continue
-            if beside is not None and beside.is_file():
-                waiting[imported] = beside
-            elif imported.startswith((room or name.partition(".")[0]) + "."):
-                found = _find(imported)
-                if found is not None:
-                    waiting[imported] = found
-    return b"".join(sources[name] for name in sorted(sources))
+        for imported in _imports(name if source.name == "__init__.py" else name.rpartition(".")[0], sources[name]):
+            if imported.startswith(_ROOMS):
+                found = _find(_MIBENCH, imported)
+            elif imported.startswith(package) and not imported.startswith("mibench."):
+                found = _find(root, imported)
+            else:
+                found = None
+            if found is not None and imported not in sources:
+                waiting[imported] = found
+    return (sources[name] for name in sorted(sources))
 
 
-def _imports(module: str, source: bytes) -> set[str]:
+def _imports(package: str, source: bytes) -> set[str]:
+    """Names of the modules that a source imports, and of what it imports from them."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            parent = ".".join(module.split(".")[: -node.level]) + "." if node.level else ""
-            base = (parent + (node.module or "")).strip(".")
-            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return names
+            parents = package.split(".") if package else []
+            above = parents[: len(parents) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {base, *(f"{base}.{alias.name}".lstrip(".") for alias in node.names)}
+    return names - {""}
 
 
-def _find(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:  # an attribute of a module, not a module
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+def _find(root: Path, module: str) -> Path | None:
+    """Find a module's file without importing anything."""
+    path = root.joinpath(*module.split("."))
+    return next((one for one in (path.with_name(path.name + ".py"), path / "__init__.py") if one.is_file()), None)
+
+
+def _live_parts(cls: type) -> Iterator[bytes]:
+    """Describe a class without a file by its compiled code, and by that of all it uses from the same place.
+
+    Line numbers, comments and the rest of a script do not count.
+    """
+    waiting: list[Any] = [cls]
+    seen: set[int] = set()
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, type | types.FunctionType):
+            if id(thing) in seen:
+                continue
+            seen.add(id(thing))
+            path = _file(thing.__module__)
+            if path is not None and _is_own(thing.__module__, path):
+                yield from _module_sources(thing.__module__, path)
+            if thing.__module__ != cls.__module__:
+                continue
+        if isinstance(thing, type):
+            yield thing.__qualname__.encode()
+            waiting += thing.__bases__
+            waiting += [vars(thing)[name] for name in sorted(vars(thing)) if name not in ("__doc__", "__firstlineno__")]
+        elif isinstance(thing, types.FunctionType):
+            waiting += [thing.__code__, thing.__defaults__, thing.__kwdefaults__, *_used(thing)]
+        elif isinstance(thing, types.CodeType):
+            yield thing.co_code + " ".join(thing.co_names).encode()
+            waiting += thing.co_consts
+        elif isinstance(thing, property | functools.cached_property | staticmethod | classmethod):
+            waiting.append(next(getattr(thing, name) for name in ("fget", "func", "__func__") if hasattr(thing, name)))
+        elif isinstance(thing, tuple | list):
+            waiting += thing
+        elif isinstance(thing, dict):
+            waiting += thing.items()
+        elif isinstance(thing, set | frozenset):
+            waiting += sorted(thing, key=repr)
+        elif thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
+            yield repr(thing).encode()
+
+
+def _is_own(module: str, path: Path) -> bool:
+    """Whether a module is neither the harness nor a library: its code belongs to the estimate."""
+    library = "site-packages" in path.parts or path.is_relative_to(sysconfig.get_path("stdlib"))
+    return module.startswith(_ROOMS) or not (library or module.partition(".")[0] == "mibench")
+
+
+def _used(function: types.FunctionType) -> Iterator[Any]:
+    """What a function and the functions inside it look up outside of themselves."""
+    codes = [function.__code__]
+    names = set()
+    while codes:
+        code = codes.pop()
+        names |= set(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    yield from (function.__globals__[name] for name in sorted(names) if name in function.__globals__)
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # it is still empty
+            yield cell.cell_contents
 
 
 def environment(threads: int, jobs: int, gpu: str | None) -> dict[str, Any]:

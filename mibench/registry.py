@@ -332,13 +332,13 @@ def parameter_values(owner: Configurable) -> dict[str, Any]:
 
 def full_spec(owner: Configurable) -> str:
     """Write an object as `name[key=value,...]` with every parameter, so that `make_*` gives it back."""
-    inside = ",".join(f"{key}={_write_value(value)}" for key, value in parameter_values(owner).items())
+    inside = ",".join(f"{key}={write_value(value)}" for key, value in parameter_values(owner).items())
     return f"{owner.label()}[{inside}]" if inside else owner.label()
 
 
 def nearest(name: str, names: list[str]) -> str:
     """Say which of the names is nearest, as an addition to a message."""
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f" (nearest: {found[0]})" if found else ""
 
 
@@ -346,9 +346,12 @@ def nearest(name: str, names: list[str]) -> str:
 # Parameter values as text
 
 
-def _write_value(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "(" + ",".join(map(_write_value, value)) + ")"
+def write_value(value: Any) -> str:
+    """Write the value of a parameter as `name[key=value]` takes it; JSON's lists are tuples there."""
+    if isinstance(value, tuple | list):
+        return "(" + ",".join(map(write_value, value)) + ")"
+    if isinstance(value, Configurable):
+        return full_spec(value)
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -424,14 +427,18 @@ def _coerce(value: Any, hint: Any) -> Any:
     return value
 
 
+_imported_sources: dict[str, bytes] = {}
+
+
 def import_file(path: Path) -> types.ModuleType:
-    """Import a Python file once, however often and from wherever it is named."""
+    """Import a Python file once, however often and from wherever it is named, and again when its text has changed."""
     if not path.is_file():
         raise InputError(f"no file {str(path)!r}; give path/to/file.py:Object")
     path = path.resolve()
     # a/b.py and a_b.py are two files: the digest keeps them apart
     name = f"mibench_file_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:12]}"
-    if name in sys.modules:
+    source = path.read_bytes()
+    if name in sys.modules and _imported_sources.get(name) == source:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -441,12 +448,14 @@ def import_file(path: Path) -> types.ModuleType:
     if folder not in sys.path:  # so that it can import what lies beside it, as a script can
         sys.path.append(folder)
     try:
-        spec.loader.exec_module(module)
+        # Compiled here: Python's cached bytecode takes a file that is changed within a second for the old one.
+        exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except Exception as error:
         del sys.modules[name]
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    _imported_sources[name] = source
     return module
 
 

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mibench import suites
 from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
 from mibench.interface import Estimator, InputError, JointDistribution
-from mibench.plan import Task, Trial, make_task, make_trials, suite_tasks
-from mibench.provenance import environment
+from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
+from mibench.provenance import environment, read_again
 from mibench.registry import distributions, estimators, make_estimator, nearest
-from mibench.store import DEFAULT_STORE, STATUSES, Store
+from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 DEFAULT_SUITE = "core"
 _DEFAULT_N = (10_000,)
@@ -59,31 +61,38 @@ class Request:
 def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     """Turn a request into trials; with notes for the user, and the name of the GPU that they run on."""
     _check_counts(request)
+    read_again()
     made = [make_estimator(one) for spec in request.estimators for one in _expand_estimator(spec)]
     groups, notes = _task_groups(request)
     device, gpu = resolve_device(request.device, made)
-    trials: dict[str, Trial] = {}
+    planned: list[Trial] = []
     for tasks, ns, default_seeds in groups:
         count = default_seeds if request.seeds is None else request.seeds
         seeds = range(request.first_seed, request.first_seed + count)
-        for trial in make_trials(made, tasks, ns, seeds, device):
-            trials.setdefault(trial.run_key, trial)
-    if trials and all(trial.skip for trial in trials.values()):
-        first = next(iter(trials.values()))
+        planned += make_trials(made, tasks, ns, seeds, device)
+    trials = distinct(planned)
+    if trials and all(trial.skip for trial in trials):
+        first = trials[0]
         raise InputError(
             f"nothing in the plan can run: {first.estimator.facts.name} on {first.task.name}: {first.skip}"
         )
-    return list(trials.values()), notes, gpu
+    return trials, notes, gpu
 
 
 def _check_counts(request: Request) -> None:
     if not request.estimators:
         raise InputError("no estimator is named; give --estimator NAME, `mibench list estimators` shows all")
-    checks = [("--dim-x", request.dim_x, 1), ("--dim-y", request.dim_y, 1), ("--seeds", request.seeds, 1),
-              ("--first-seed", request.first_seed, 0), *(("--n", n, 1) for n in request.n)]  # fmt: skip
-    for option, value, low in checks:
-        if value is not None and value < low:
-            raise InputError(f"{option} {value} is out of range; give a whole number >= {low}")
+    # The upper limits are far beyond what can be run, and below what memory or the store would fail at.
+    checks: list[tuple[str, Any, int, int]] = [
+        ("--dim-x", request.dim_x, 1, 10**6),
+        ("--dim-y", request.dim_y, 1, 10**6),
+        ("--seeds", request.seeds, 1, 10**6),
+        ("--first-seed", request.first_seed, 0, 10**18),
+        *(("--n", n, 1, 10**12) for n in request.n),
+    ]
+    for option, value, low, high in checks:
+        if value is not None and not (isinstance(value, int) and low <= value <= high):
+            raise InputError(f"{option} {value} is out of range; give a whole number from {low} to {high}")
     if request.mi is not None and not 0 <= request.mi < float("inf"):
         raise InputError(f"--mi {request.mi:g} is out of range; give nats >= 0")
 
@@ -146,7 +155,8 @@ def run_trials(
             rows[row["run_key"]] = row
             if watcher is not None:
                 watcher.ended(row)
-    return [rows[trial.run_key] for trial in trials]
+    # A row that is stored under another name of the same distribution is shown under the name asked for.
+    return [{**rows[trial.run_key], "distribution": trial.task.name} for trial in trials]
 
 
 def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[dict[str, Any]]:
@@ -201,7 +211,7 @@ def run(
     dim_x: int | None = None,
     dim_y: int | None = None,
     mi: float | None = None,
-    n: int | Sequence[int] = (),
+    n: int | Sequence[int] | NDArray[np.integer] | np.integer = (),
     seeds: int | None = None,
     first_seed: int = 0,
     device: str = "auto",
@@ -246,12 +256,12 @@ def run(
         estimators=_listed(estimator),
         distributions=_listed(distribution),
         suites=_listed(suite),
-        dim_x=dim if dim_x is None else dim_x,
-        dim_y=dim if dim_y is None else dim_y,
-        mi=mi,
-        n=[n] if isinstance(n, int) else n,
-        seeds=seeds,
-        first_seed=first_seed,
+        dim_x=plain(dim if dim_x is None else dim_x),
+        dim_y=plain(dim if dim_y is None else dim_y),
+        mi=None if mi is None else float(mi),
+        n=plain(_listed(n)),
+        seeds=plain(seeds),
+        first_seed=plain(first_seed),
         device=device,
     )
     trials, _, gpu = plan(request)
@@ -265,4 +275,5 @@ def run(
 
 
 def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+    value = value.tolist() if hasattr(value, "tolist") else value  # numpy's arrays and numbers
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from mibench.interface import Array
+from mibench.store import plain
 
 CELL = (
     "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x", "dim_y", "n", "device"
 )  # fmt: skip
 _BOOTSTRAP = 1000
+_ROUNDING = 1e-12  # nats: at independence the oracle errs by no more than rounding
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -33,7 +35,8 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         key = tuple(json.dumps(row[name], sort_keys=True) for name in CELL)
         cells.setdefault(key, []).append(row)
-    return [_score(cell) for cell in cells.values()]
+    with np.errstate(over="ignore"):  # the square of a diverged estimate: not finite, hence None
+        return [plain(_score(cell)) for cell in cells.values()]
 
 
 def _score(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -69,7 +72,7 @@ def _score(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
     if all(row["oracle"] is not None for row in ok):
         oracle_errors = np.array([row["oracle"] for row in ok]) - truth
         cell["oracle_rmse"] = _rms(oracle_errors)
-        if cell["oracle_rmse"] > 0 and cell["rmse"] > 0:
+        if cell["oracle_rmse"] > _ROUNDING and cell["rmse"] > 0:
             cell["efficiency"] = cell["oracle_rmse"] / cell["rmse"]
             if len(ok) > 1:
                 cell["efficiency_low"], cell["efficiency_high"] = _bootstrap_ratio(oracle_errors, errors)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ COLUMNS = {
 STATUSES = ("ok", "nonfinite", "error", "timeout", "crash", "oom", "skipped")
 _JSON = [name for name, kind in COLUMNS.items() if kind.startswith("JSON")]
 _SCHEMA = 1
+_LOCK_S = 60.0  # how long to wait for other processes that write
 
 
 class Store:
@@ -69,10 +71,12 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
-        if self.path.is_dir():
-            raise InputError(f"store {self.path} is a folder; give the path of a file")
-        if self.path.exists():
-            self._open()
+        with _readable_errors(self.path):
+            if self.path.is_dir():
+                raise InputError(f"store {self.path} is a folder; give the path of a file")
+            # An empty file is what a creation that was interrupted leaves: there is nothing to read in it.
+            if self.path.exists() and self.path.stat().st_size > 0:
+                self._open()
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Write rows in one durable transaction; returns them, as they read, when they are on the disk."""
@@ -130,22 +134,32 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         with _readable_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > _SCHEMA:
-                raise InputError(f"store {self.path} was written by a newer mibench (schema {version} > {_SCHEMA})")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            if version == 0:
-                columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-                with connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    connection.execute(f"CREATE TABLE IF NOT EXISTS rows ({columns}, UNIQUE (run_key, attempt))")
-                    connection.execute("CREATE TABLE IF NOT EXISTS environments (id TEXT PRIMARY KEY, json TEXT)")
-                    connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+            connection = sqlite3.connect(self.path, timeout=_LOCK_S, isolation_level=None)
+            try:
+                connection.row_factory = sqlite3.Row
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
         self._connection = connection
         return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not {"rows", "environments"} <= tables:
+            raise InputError(f"{self.path} is a SQLite file but no store of mibench; give another path")
+        if version > _SCHEMA:
+            raise InputError(f"store {self.path} was written by a newer mibench (schema {version} > {_SCHEMA})")
+        _use_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        if not tables:
+            columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(f"CREATE TABLE IF NOT EXISTS rows ({columns}, UNIQUE (run_key, attempt))")
+                connection.execute("CREATE TABLE IF NOT EXISTS environments (id TEXT PRIMARY KEY, json TEXT)")
+                connection.execute(f"PRAGMA user_version = {_SCHEMA}")
 
     def _read(self, query: str, values: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         if self._connection is None:
@@ -156,6 +170,17 @@ class Store:
                 for name in _JSON:
                     row[name] = json.loads(row[name])
                 yield row
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + _LOCK_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:  # another process makes the same file; SQLite itself does not wait here
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -176,4 +201,6 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    return str(value).encode(errors="backslashreplace").decode()  # surrogates are no text that can be written

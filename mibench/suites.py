@@ -72,6 +72,8 @@ def _suite(raw: dict[str, Any]) -> Suite:
     if not all(type(n) is int and n > 0 for n in [*raw["n"], raw["seeds"]]):
         raise ValueError(f"n = {raw['n']} and seeds = {raw['seeds']} must be whole numbers above 0")
     tasks = tuple(Task(task.get("id", task["distribution"]), task["distribution"]) for task in raw["tasks"])
+    if not tasks:
+        raise ValueError("it has no tasks")
     doubled = {task.name for task in tasks if [other.name for other in tasks].count(task.name) > 1}
     if doubled:
         raise ValueError(f"task named twice: {', '.join(sorted(doubled))}")

@@ -140,3 +140,28 @@ def test_warns_of_many_dimensions() -> None:
         x, y = draw("normal", 50, 5, dim_y, np.random.default_rng(2))
         warnings = make_estimator("ksg").estimate(x, y, Context()).warnings
         assert any("dimensions" in text for text in warnings) == warned
+
+
+@pytest.mark.parametrize("wide", ["x", "y"])
+def test_unequal_scales_are_warned_of_where_they_harm(wide: str) -> None:
+    """A column 100 times as wide costs half of the MI, with a warning; 5 times does little; margins cure."""
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((442, 2))
+    y = x.sum(axis=1, keepdims=True) / 2 + rng.standard_normal((442, 1)) / np.sqrt(2)
+    truth = np.log(2) / 2
+
+    def run(factor: float, margins: str) -> tuple[float, list[str]]:
+        scaled = (x * [1, factor], y) if wide == "x" else (x, y * factor)
+        found = make_estimator("ksg", margins=margins).estimate(*scaled, Context())
+        return found.value, [text for text in found.warnings if "standard deviations" in text]
+
+    assert run(1, "raw")[1] == run(5, "raw")[1] == []
+    assert abs(run(5, "raw")[0] - truth) < 0.1
+    value, warnings = run(100, "raw")
+    assert value < 0.6 * truth
+    assert len(warnings) == 1
+    assert "margins=standard" in warnings[0]
+    for margins in ("standard", "normal"):
+        value, warnings = run(100, margins)
+        assert abs(value - truth) < 0.1
+        assert warnings == []

@@ -43,6 +43,11 @@ class InfoNCE(TrainedCritic):
 
     negatives: int = parameter(10_000, "held-out pairs K that are contrasted with each other at most", low=2)
 
+    @property
+    def numbers_per_step(self) -> int:
+        """See `TrainedCritic.numbers_per_step`; a concatenated critic scores all pairs of a batch."""
+        return super().numbers_per_step * (self.batch_size if self.critic == "concatenated" else 1)
+
     def objective(self) -> Objective:
         """See `TrainedCritic.objective`."""
 

@@ -25,6 +25,8 @@ FEWEST_POINTS = 50
 MOST_LEVELS = 64  # of a label column that get an indicator each
 MOST_VALIDATED = 5000  # points per validation: stopping needs no more, and a validation should stay cheap
 CURVE_POINTS = 200
+# Numbers per training step up to which several threads are no faster than one, and on a busy machine far slower.
+SMALL_STEP = 2**16
 FAR_OUT = 20.0  # standard deviations; 10,000 normal values reach 4
 
 
@@ -76,6 +78,11 @@ class TrainedCritic(Estimator):
     def evaluate(self, critic: Critic, x: Tensor, y: Tensor) -> Estimate:
         """Return the bound on held-out pairs as it is reported, with its own diagnostics and warnings."""
 
+    @property
+    def numbers_per_step(self) -> int:
+        """Size of a hidden layer's output in one training step."""
+        return self.batch_size * self.hidden
+
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
         generator = torch.Generator().manual_seed(int(context.rng.integers(2**63)))
@@ -100,7 +107,7 @@ class TrainedCritic(Estimator):
             with torch.inference_mode():
                 return self.validate(critic, x[:MOST_VALIDATED], y[:MOST_VALIDATED])
 
-        with torch_threads(context.threads):
+        with torch_threads(context.threads if self.numbers_per_step > SMALL_STEP else 1):
             critic = self._critic(codes[0].shape[1], codes[1].shape[1], generator).to(device)
             fit = train(critic, self.objective(), bound, training, validation, schedule=schedule, generator=generator)
             with torch.inference_mode():

@@ -33,7 +33,7 @@ def run_each(work: Work) -> Iterator[dict[str, Any]]:
             sample, row = _draw(work.estimator, job, truths)
             meter = _Meter()  # the cost of the estimate, not of the sample
             estimate = work.estimator.estimate(sample.x, sample.y, _context(work, job))
-            row |= _describe(estimate)
+            row |= _describe(estimate, work.estimator)
         except Exception as error:
             row |= _failure(error)
         yield {"result": index, "row": {**row, **meter.read(), "batch_size": 1}}
@@ -42,24 +42,41 @@ def run_each(work: Work) -> Iterator[dict[str, Any]]:
 def run_together(work: Work) -> Iterator[dict[str, Any]]:
     """Run the trials as one batch of the estimator; an exception ends the batch and leaves the others to the driver."""
     truths: dict[JointDistribution, GroundTruth | None] = {}
-    drawn = [_draw(work.estimator, job, truths) for job in work.jobs]
+    drawn, indices = [], []
+    for index, job in enumerate(work.jobs):
+        meter = _Meter()
+        try:
+            drawn.append(_draw(work.estimator, job, truths))
+            indices.append(index)
+        except Exception as error:
+            yield {"result": index, "row": {**_failure(error), **meter.read(), "batch_size": 1}}
     xs, ys = [sample.x for sample, _ in drawn], [sample.y for sample, _ in drawn]
-    contexts = [_context(work, job) for job in work.jobs]
-    meter, size = _Meter(), len(work.jobs)
+    contexts = [_context(work, work.jobs[index]) for index in indices]
+    meter, size = _Meter(), len(drawn)
     wall = cpu = spent_wall = spent_cpu = 0.0
+    waiting = set(range(size))
+    estimates = work.estimator.estimate_batch(xs, ys, contexts) if waiting else iter(())
     try:
-        for ended, (index, estimate) in enumerate(work.estimator.estimate_batch(xs, ys, contexts)):
+        for ended, (index, estimate) in enumerate(estimates):
+            if index not in waiting:
+                raise ValueError(f"estimate_batch gave an estimate for trial {index}, which was not waiting for one")
             # What was spent since the last trial ended is divided among those that were still running.
             cost = meter.read()
             wall += (cost["wall_s"] - spent_wall) / (size - ended)
             cpu += (cost["cpu_s"] - spent_cpu) / (size - ended)
             spent_wall, spent_cpu = cost["wall_s"], cost["cpu_s"]
-            row = {**drawn[index][1], **_describe(estimate), **cost, "wall_s": wall, "cpu_s": cpu, "batch_size": size}
-            yield {"result": index, "row": row}
+            described = {**drawn[index][1], **_describe(estimate, work.estimator)}
+            row = {**described, **cost, "wall_s": wall, "cpu_s": cpu, "batch_size": size}
+            waiting.remove(index)
+            yield {"result": indices[index], "row": row}
+            if not waiting:
+                break
     except Exception as error:
-        if size > 1:
+        if len(waiting) > 1:
             raise
-        yield {"result": 0, "row": {**drawn[0][1], **_failure(error), **meter.read(), "batch_size": 1}}
+        guilty = waiting.pop()
+        row = {**drawn[guilty][1], **_failure(error), **meter.read(), "batch_size": 1}
+        yield {"result": indices[guilty], "row": row}
 
 
 def _draw(
@@ -73,13 +90,9 @@ def _draw(
     truth = truths[law]
     row: dict[str, Any] = {}
     if truth is not None:
-        row = {
-            "truth": truth.value,
-            "truth_low": truth.low,
-            "truth_high": truth.high,
-            "truth_se": truth.standard_error,
-            "truth_method": truth.method,
-        }
+        facts = (truth.value, truth.low, truth.high, truth.standard_error, truth.method)
+        names = ("truth", "truth_low", "truth_high", "truth_se", "truth_method")
+        row = {name: plain(value) for name, value in zip(names, facts, strict=True)}
     if estimator.quantity == "mi" and sample.pmi is not None:
         row["oracle"] = float(sample.pmi.mean())
     return sample, row
@@ -95,11 +108,13 @@ def _context(work: Work, job: Job) -> Context:
     )
 
 
-def _describe(estimate: Estimate) -> dict[str, Any]:
+def _describe(estimate: Estimate, estimator: Estimator) -> dict[str, Any]:
     if not isinstance(estimate, Estimate):
         raise TypeError(f"estimate() returned {type(estimate).__name__}, not an Estimate")
+    if estimate.quantity != estimator.quantity:  # the truth is that of the quantity which the estimator declares
+        raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {estimator.quantity!r}")
     value = float(estimate.value)
-    return {
+    described = {
         "status": "ok" if math.isfinite(value) else "nonfinite",
         "estimate": value,
         "low": estimate.low,
@@ -107,9 +122,10 @@ def _describe(estimate: Estimate) -> dict[str, Any]:
         "level": estimate.level,
         "quantity": estimate.quantity,
         "bound": estimate.bound,
-        "diagnostics": plain({key: _thin(value) for key, value in estimate.diagnostics.items()}),
-        "warnings": list(estimate.warnings),
+        "diagnostics": {key: _thin(value) for key, value in estimate.diagnostics.items()},
+        "warnings": estimate.warnings,
     }
+    return {key: plain(value) for key, value in described.items()}  # numpy's numbers are no JSON
 
 
 def _thin(value: Any) -> Any:

@@ -1,0 +1,158 @@
+"""What people and programs read: units, tables that cut nothing, JSON and CSV that parse back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+import pytest
+
+from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json
+from mibench.registry import make_estimator
+from mibench.scoring import summarise
+from mibench.store import COLUMNS
+
+LONG = "spiral-normal_cdf-multinormal-sparse-25-25-2-2.0-" + "x" * 200
+
+
+def row(**columns: Any) -> dict[str, Any]:
+    known = {
+        "estimator": "ksg", "params": {"k": 3, "margins": "raw"}, "estimator_version": "1",
+        "distribution": "independent", "distribution_version": "1",
+        "dim_x": 5, "dim_y": 5, "n": 100, "seed": 1, "device": "cpu", "quantity": "mi",
+        "status": "ok", "estimate": 0.5, "low": 0.25, "high": 0.75, "level": 0.9, "truth": 0.6, "truth_low": 0.5,
+        "truth_high": 0.7, "truth_se": 0.05, "oracle": 0.55, "wall_s": 1.5, "cpu_s": 2.5, "peak_rss_mb": 80.0,
+        "diagnostics": {"steps": 3}, "warnings": [], "bound": "none",
+    }  # fmt: skip
+    return {**dict.fromkeys(COLUMNS), **known, **columns}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Units
+
+INFORMATION = {"estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle"}
+SCORES = {"truth", "truth_se", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse"}
+
+
+def test_bits_convert_what_is_information_and_nothing_else() -> None:
+    nats = [row(estimate=0.5), row(estimate=0.9, seed=2)]
+    for records, keys in ((nats, INFORMATION), (summarise(nats), SCORES)):
+        for before, after in zip(records, in_units(records, "bits"), strict=True):
+            assert list(before) == list(after)
+            for key, value in before.items():
+                expected = value / math.log(2) if key in keys else value
+                assert after[key] == (pytest.approx(expected, rel=1e-15) if key in keys else value), key
+
+
+def test_scores_in_bits_are_the_scores_of_bits() -> None:
+    rows = [row(estimate=value, oracle=value + 0.1) for value in (0.5, 0.9, 0.4)]
+    for one, other in zip(in_units(summarise(rows), "bits"), summarise(in_units(rows, "bits")), strict=True):
+        for key, value in one.items():
+            assert other[key] == (pytest.approx(value) if isinstance(value, float) else value), key
+
+
+def test_nats_stay_and_what_is_missing_stays_missing() -> None:
+    rows = [row(estimate=None, truth=None)]
+    assert in_units(rows, "nats") == rows
+    assert in_units(rows, "bits")[0]["estimate"] is None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tables
+
+
+def test_nothing_is_cut_off_outside_of_a_terminal() -> None:
+    names = ["a " + LONG, "b words " + LONG, "half-cube[base=gaussian-sparse[dim_x=5,rho=0.8]]"]
+    cells = summarise([row(distribution=name, estimator=name.upper()) for name in names])
+    lines = cell_table(cells, "nats").splitlines()
+    for name in names:
+        assert sum(name in line and name.upper() in line for line in lines) == 1
+    assert "…" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["contaminated[base=gaussian-sparse[rho=0.8]]", "[bold]", "a[/]", "[red]x[/red]", "\\[x]", "end\\", "[[a]]",
+     "file.py:Mine[a=:smile:]", "[k=3]"],
+)  # fmt: skip
+def test_brackets_are_text(text: str) -> None:
+    assert text in table(["name", text], [[text, "1"]], caption=text)
+    assert table(["name", text], [[text, "1"]], caption=text).count(text) == 3
+
+
+def test_a_narrow_terminal_folds_and_cuts_nothing() -> None:
+    drawn = table(["name", "value"], [[LONG, "0.1234"]], width=60)
+    assert max(map(len, drawn.splitlines())) <= 60
+    assert "…" not in drawn
+    assert drawn.count("x") == LONG.count("x")
+
+
+def test_numbers_stand_to_the_right_and_names_to_the_left() -> None:
+    drawn = table(
+        ["task", "value", "bias", "ok"],
+        [["1v1-normal-0.75", "1.5", "+0.1000 ± 0.0100", "5/5 ok"], ["2v2", "10.25", "–", "10/12 ok"]],
+    ).splitlines()
+    assert drawn[1].startswith("1v1-normal-0.75")
+    assert drawn[2].startswith("2v2 ")
+    assert drawn[1].index("1.5  ") - drawn[2].index("10.25") == 2
+    assert drawn[2].index("–") > drawn[1].index("+0.1000")
+
+
+def test_failed_cells_say_how_many() -> None:
+    cells = summarise([row(), row(status="timeout", estimate=None), row(status="crash", estimate=None)])
+    assert "1/3 ok, 1 timeout, 1 crash" in cell_table(cells, "nats")
+
+
+def test_another_quantity_is_named() -> None:
+    assert "quantity" not in cell_table(summarise([row()]), "nats")
+    drawn = cell_table(summarise([row(), row(estimator="dse", quantity="dsmi", truth=None)]), "nats")
+    assert "quantity" in drawn
+    assert "dsmi" in drawn
+
+
+def test_labels_name_the_parameters_that_differ() -> None:
+    cells = [
+        {"estimator": "ksg", "params": {"k": 3, "margins": "raw", "on": True, "cut": None, "sizes": [1, 2]}},
+        {"estimator": "ksg", "params": {"k": 5, "margins": "raw", "on": False, "cut": 0.5, "sizes": [1, 3]}},
+        {"estimator": "cca", "params": {"k": 7}},
+    ]
+    assert estimator_labels(cells) == [
+        "ksg[k=3,on=true,cut=none,sizes=(1,2)]",
+        "ksg[k=5,on=false,cut=0.5,sizes=(1,3)]",
+        "cca",
+    ]
+    assert estimator_labels(cells[:1] * 2) == ["ksg", "ksg"]
+
+
+def test_labels_can_be_given_to_the_command_line() -> None:
+    made = [make_estimator("ksg[k=5]"), make_estimator("ksg[k=4,margins=normal]")]
+    cells = [{"estimator": "ksg", "params": {"k": one.k, "margins": one.margins}} for one in made]  # type: ignore[attr-defined]
+    assert [make_estimator(label) for label in estimator_labels(cells)] == made
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Files
+
+
+def test_json_parses_back_without_nan() -> None:
+    value = {"a": [1.0, float("nan"), float("inf")], "b": {"c": "é [x]"}, "d": None}
+    text = to_json(value)
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert "é" in text
+    assert json.loads(text) == {"a": [1.0, None, None], "b": {"c": "é [x]"}, "d": None}
+
+
+def test_csv_parses_back() -> None:
+    rows = [row(error_text='two\nlines, "quoted"', warnings=["a,b"], params={"k": 3}), row(estimate=1 / 3)]
+    found = list(csv.DictReader(io.StringIO(to_csv(rows), newline="")))
+    assert [list(one) for one in found] == [list(rows[0])] * 2
+    assert found[0]["error_text"] == rows[0]["error_text"]
+    assert json.loads(found[0]["warnings"]) == ["a,b"]
+    assert json.loads(found[0]["params"]) == {"k": 3}
+    assert float(found[1]["estimate"]) == 1 / 3
+    assert found[1]["error_text"] == ""
+    assert to_csv([]) == ""
