@@ -503,7 +503,8 @@ def test_tasks_have_their_truth_at_the_size_asked_for(run: Run) -> None:
     truths = {task["name"]: task["truth"] for task in tasks}
     assert truths["gaussian-sparse"] == truths["half-cube[base=gaussian-sparse]"] == pytest.approx(-math.log(0.6**2))
     assert truths["independent"] == 0.0
-    wide = json.loads(run("list", "tasks", "--suite", "core", "--dim-x", "3", "--dim-y", "7", "--mi", "0.5", "--format", "json")[1])
+    size = ("--suite", "core", "--dim-x", "3", "--dim-y", "7", "--mi", "0.5")
+    wide = json.loads(run("list", "tasks", *size, "--format", "json")[1])
     assert {(task["dim_x"], task["dim_y"]) for task in wide} == {(3, 7)}
     assert wide[0]["truth"] == pytest.approx(0.5)
 
