@@ -13,26 +13,6 @@ from mibench import suites
 from mibench.interface import JointDistribution
 from mibench.plan import make_task
 
-SPECS = [
-    "gaussian-sparse",
-    "gaussian-dense",
-    "gaussian",
-    "student",
-    "clayton",
-    "gumbel",
-    "frank",
-    "joe",
-    "gaussian-copula",
-    "student-copula",
-    "independent",
-    "additive-uniform",
-    "contaminated[base=gaussian-sparse[dim_x=64,dim_y=64]]",
-    "half-cube[base=gaussian-sparse[dim_x=64,dim_y=64]]",
-    "asinh[base=student[dim_x=64,dim_y=64]]",
-    "normal-cdf[base=gaussian-sparse[dim_x=64,dim_y=64]]",
-    "wiggly[base=gaussian-sparse[dim_x=64,dim_y=64]]",
-    "rotate[base=gaussian-sparse[dim_x=64,dim_y=64]]",
-]
 LARGEST = 64
 # The core suite has the dimension asked for; the others have their own.
 SPECS = {(task.name, LARGEST) for task in suites.load("core").tasks}
