@@ -490,7 +490,7 @@ class Elliptical(CopulaPairs):
 
 
 @register_distribution(
-    name="gaussian-copula",
+    name="normal-copula",
     family="copulas",
     summary="Gaussian copula: normal pairs with any margins",
     formula="I = -pairs/2 log(1 - rho^2) with continuous margins",
@@ -505,7 +505,7 @@ class Elliptical(CopulaPairs):
     }""",
 )
 @dataclass(frozen=True)
-class GaussianCopula(Elliptical):
+class NormalCopula(Elliptical):
     """Normal pairs of correlation rho, mapped to the margins: I = -1/2 log(1 - rho^2) nats for each pair."""
 
     tail_information = 0.0

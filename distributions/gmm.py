@@ -11,6 +11,7 @@ import numpy as np
 
 from mibench.distributions.gaussian import check_covariance
 from mibench.distributions.mixture_law import NormalComponents
+from mibench.distributions.quantities import mixture_cs_qmi
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
 from mibench.registry import register_distribution
 
@@ -41,7 +42,10 @@ class NormalMixture(JointDistribution):
         return self._law.pmi(x, y)
 
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
-        """See `JointDistribution.ground_truth`."""
+        """See `JointDistribution.ground_truth`; also of cs-qmi, see `quantities.mixture_cs_qmi`."""
+        if quantity == "cs-qmi":
+            law = self._law
+            return GroundTruth(mixture_cs_qmi(law.weights, law.means, law.covariances, law.dim_x), quantity=quantity)
         return self._truth if quantity == "mi" else None
 
 

@@ -39,11 +39,13 @@ _LETTERS = {"l": "ł", "L": "Ł", "o": "ø", "O": "Ø", "ss": "ß", "ae": "æ", 
 
 def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
     """Return rows or cells with their information values in "nats" (as they are) or "bits"."""
-    factor = BITS if units == "bits" else 1.0
-    return [
-        {key: value * factor if key in _IN_NATS and value is not None else value for key, value in record.items()}
-        for record in records
-    ]
+    return [_in_bits(record) if units == "bits" else dict(record) for record in records]
+
+
+def _in_bits(record: Mapping[str, Any]) -> dict[str, Any]:
+    if str(record.get("quantity", "mi")).startswith("wasserstein"):  # a distance, in the units of the data
+        return dict(record)
+    return {key: value * BITS if key in _IN_NATS and value is not None else value for key, value in record.items()}
 
 
 def terminal_width() -> int | None:

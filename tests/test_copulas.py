@@ -18,7 +18,7 @@ from mibench.registry import make_distribution
 from mibench.testing import check_distribution
 
 ARCHIMEDEAN = ["clayton", "gumbel", "frank", "joe"]
-COPULAS = [*ARCHIMEDEAN, "gaussian-copula", "student-copula"]
+COPULAS = [*ARCHIMEDEAN, "normal-copula", "student-copula"]
 STRENGTHS = {
     "clayton": [1e-3, 0.4, 2, 30, 1e6],
     "gumbel": [1.001, 1.3, 3, 30, 1e6],
@@ -26,9 +26,9 @@ STRENGTHS = {
     "joe": [1.001, 1.3, 2, 30, 1e6],
 }
 CASES = [f"{name}[theta={theta}]" for name, thetas in STRENGTHS.items() for theta in thetas] + [
-    "gaussian-copula[rho=-0.9]",
-    "gaussian-copula[rho=0.4]",
-    "gaussian-copula[mi=12,pairs=1]",
+    "normal-copula[rho=-0.9]",
+    "normal-copula[rho=0.4]",
+    "normal-copula[mi=12,pairs=1]",
     "student-copula[rho=0,dof=1]",
     "student-copula[rho=-0.8,dof=3]",
     "student-copula[rho=0.6,dof=0.1]",
@@ -39,7 +39,7 @@ MODERATE = [
     "gumbel[theta=1.8]",
     "frank[theta=-6]",
     "joe[theta=2.5]",
-    "gaussian-copula[rho=-0.7]",
+    "normal-copula[rho=-0.7]",
     "student-copula[rho=0.3,dof=1]",
 ]
 # Log odds in the middle, in both tails and in the corners, near the diagonals and off them.
@@ -141,7 +141,7 @@ def test_elliptical_density_and_conditional(dof: float | None, rho: float) -> No
     joint: Any
     multivariate_t: Any = stats.multivariate_t
     if dof is None:
-        one = copula("gaussian-copula", rho=rho)
+        one = copula("normal-copula", rho=rho)
         law, joint = stats.norm(), stats.multivariate_normal(cov=[[1, rho], [rho, 1]])
     else:
         one = copula("student-copula", rho=rho, dof=dof)
@@ -240,11 +240,11 @@ def test_truth_limits() -> None:
         assert values[0] < 1e-15
         assert truth(name, pairs=5) == pytest.approx(5 * truth(name, pairs=1), rel=1e-14)
     assert truth("frank[theta=-7]") == truth("frank[theta=7]")
-    assert truth("student-copula[dof=1e6,rho=0.7]") == pytest.approx(truth("gaussian-copula[rho=0.7]"), abs=1e-9)
+    assert truth("student-copula[dof=1e6,rho=0.7]") == pytest.approx(truth("normal-copula[rho=0.7]"), abs=1e-9)
     assert truth("student-copula[dof=3,rho=0.7,pairs=1]") == pytest.approx(
         truth("student[dof=3,rho=0.7,dim_x=1,dim_y=1]"), abs=1e-14
     )
-    assert truth("gaussian-copula[rho=-0.7]") == pytest.approx(truth("gaussian-sparse[rho=-0.7]"), abs=1e-14)
+    assert truth("normal-copula[rho=-0.7]") == pytest.approx(truth("gaussian-sparse[rho=-0.7]"), abs=1e-14)
 
 
 @pytest.mark.parametrize("name", COPULAS)
@@ -384,7 +384,7 @@ def test_discrete_truth_by_summation(name: str, theta: float, first: Any, second
 
 
 @pytest.mark.parametrize(
-    "spec", ["gaussian-copula[rho=0.8]", "student-copula[rho=-0.5,dof=0.5]", "student-copula[rho=0]"]
+    "spec", ["normal-copula[rho=0.8]", "student-copula[rho=-0.5,dof=0.5]", "student-copula[rho=0]"]
 )
 def test_two_coins(spec: str) -> None:
     """Elliptical laws have P(X > 0, Y > 0) = 1/4 + arcsin(rho) / (2 pi): at rho = 0 two coins are independent."""
@@ -401,7 +401,7 @@ MIXED = [
         for first, second in (("poisson", "normal"), ("cauchy", "binary"))
     ),
     "clayton[theta=200,margins=poisson,margins_y=beta]",
-    "gaussian-copula[rho=0.999,margins=geometric,margins_y=beta]",
+    "normal-copula[rho=0.999,margins=geometric,margins_y=beta]",
     "student-copula[rho=0,dof=0.1,margins=poisson,margins_y=normal]",
 ]
 
@@ -495,10 +495,10 @@ def test_common_checks(spec: str) -> None:
         ("frank[tau=-1]", "at most 0.999996"),
         ("frank[theta=2e6]", "out of range"),
         ("joe[theta=0]", "out of range"),
-        ("gaussian-copula[rho=1]", "at most 26 nats"),
-        ("gaussian-copula[tau=-1]", "at most 26 nats"),
-        ("gaussian-copula[rho=0.5,tau=0.5]", "rho, tau and mi are alternatives"),
-        ("gaussian-copula[mi=27]", "at most 26 nats"),
+        ("normal-copula[rho=1]", "at most 26 nats"),
+        ("normal-copula[tau=-1]", "at most 26 nats"),
+        ("normal-copula[rho=0.5,tau=0.5]", "rho, tau and mi are alternatives"),
+        ("normal-copula[mi=27]", "at most 26 nats"),
         ("student-copula[mi=0.01]", "at least"),
         ("student-copula[dof=0]", "out of range"),
         ("student-copula[margins_y=binary,mi=1]", "give rho or tau"),

@@ -60,6 +60,11 @@ def test_nats_stay_and_what_is_missing_stays_missing() -> None:
     assert in_units(rows, "bits")[0]["estimate"] is None
 
 
+def test_a_distance_has_no_bits() -> None:
+    cells = [{"quantity": "wasserstein-2", "mean": 1.5, "truth": 1.4}, {"quantity": "cs-qmi", "mean": math.log(2)}]
+    assert in_units(cells, "bits") == [cells[0], {"quantity": "cs-qmi", "mean": pytest.approx(1.0)}]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Tables
 

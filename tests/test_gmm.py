@@ -387,3 +387,19 @@ def test_inverse_returns_the_input(spec: str) -> None:
         mapped = law.forward(block, side)  # type: ignore[attr-defined]
         np.testing.assert_allclose(law.inverse(mapped, side), before, atol=1e-10)  # type: ignore[attr-defined]
         np.testing.assert_array_equal(block, before)
+
+
+def test_cs_qmi_of_a_mixture_is_that_of_its_components_law() -> None:
+    matrix = ((1.0, 0.6), (0.6, 1.0))
+    normal = make_distribution("gaussian", covariance=matrix).ground_truth("cs-qmi")
+    single = make_distribution("gmm", means=((1.0, -2.0),), covariances=(matrix,)).ground_truth("cs-qmi")
+    twice = make_distribution("gmm", means=((0.0, 0.0),) * 2, covariances=(matrix,) * 2).ground_truth("cs-qmi")
+    assert normal is not None
+    assert single is not None
+    assert twice is not None
+    assert single.value == pytest.approx(normal.value, abs=1e-12)
+    assert twice.value == pytest.approx(normal.value, abs=1e-12)
+    apart = make_distribution("cross[rho=0.9]").ground_truth("cs-qmi")
+    assert apart is not None
+    assert apart.quantity == "cs-qmi"
+    assert 0 < apart.value
