@@ -402,4 +402,4 @@ def test_cs_qmi_of_a_mixture_is_that_of_its_components_law() -> None:
     apart = make_distribution("cross[rho=0.9]").ground_truth("cs-qmi")
     assert apart is not None
     assert apart.quantity == "cs-qmi"
-    assert 0 < apart.value
+    assert apart.value > 0
