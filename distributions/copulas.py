@@ -559,7 +559,7 @@ class StudentCopula(Elliptical):
     @property
     def tail_information(self) -> float:
         """See `Elliptical.tail_information`."""
-        truth = Student(self.dof, dim_x=1, dim_y=1).ground_truth()
+        truth = Student(dof=self.dof, dim_x=1, dim_y=1).ground_truth()
         assert truth is not None
         return truth.value
 

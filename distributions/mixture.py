@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass
 
 import numpy as np
 
+from mibench.distributions.over_base import OverBase
 from mibench.distributions.pmi_law import MIDWAY, KnownPMILaw, label_entropy
 from mibench.interface import Array, GroundTruth, JointDistribution, Sample, parameter
 from mibench.registry import register_distribution
@@ -21,7 +22,7 @@ from mibench.registry import register_distribution
     example="contaminated[base=gaussian-sparse]",
 )
 @dataclass(frozen=True)
-class Contaminated(JointDistribution):
+class Contaminated(OverBase):
     r"""(1 - f) p(x, y) + f p(x) p(y) with the base's density p: the margins stay, the dependence is diluted.
 
     The pointwise MI becomes log((1 - f) exp(S) + f) with S that of the base, of MI I_0. Its mean is
@@ -34,26 +35,6 @@ class Contaminated(JointDistribution):
 
     base: JointDistribution = parameter(MISSING, "distribution that the other points are drawn from")
     fraction: float = parameter(0.2, "fraction f of points whose Y is drawn independently of X", low=0, high=1)
-
-    @property
-    def dim_x(self) -> int:
-        """Columns of the base's X."""
-        return self.base.dim_x
-
-    @property
-    def dim_y(self) -> int:
-        """Columns of the base's Y."""
-        return self.base.dim_y
-
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """As in the base."""
-        return self.base.x_discrete
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """As in the base."""
-        return self.base.y_discrete
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """Draw from the base, then give a random fraction of the rows the Y of other draws."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from mibench.interface import Array, InputError
+from mibench.interface import Array, InputError, JointDistribution, parameter
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,28 @@ class CorrelatedPairs:
         """Squared Mahalanobis norm of (x, y) less those of x and of y, shape (n,)."""
         left, right = x[:, : self.count], y[:, : self.count]
         return np.asarray(((right - self.rho * left) ** 2 / self.residual - right**2).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class OverPairs(JointDistribution):
+    """A distribution made from normal vectors with correlated pairs of one correlation below 1."""
+
+    dim_x: int = parameter(5, "columns of X", low=1)
+    dim_y: int = parameter(5, "columns of Y", low=1)
+    pairs: int | None = parameter(None, "correlated pairs; none means min(2, dim_x, dim_y)", low=1)
+    rho: float = parameter(0.8, "correlation of a pair", low=-1, high=1)
+
+    def __post_init__(self) -> None:
+        """Check that the pairs fit and that the information is finite."""
+        super().__post_init__()
+        if abs(self.rho) >= 1:
+            raise InputError(f"{self.label()}: rho = {self.rho} makes the information infinite; give -1 < rho < 1")
+        pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
+
+    @functools.cached_property
+    def _pairs(self) -> CorrelatedPairs:
+        count = pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
+        return CorrelatedPairs(self.dim_x, self.dim_y, count, self.rho, (1 - self.rho) * (1 + self.rho))
 
 
 def pair_count(label: str, pairs: int | None, dim_x: int, dim_y: int) -> int:

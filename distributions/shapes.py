@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import digamma, gammaln, logsumexp
 
 from mibench.distributions.discrete import SymmetricChannel
-from mibench.distributions.pairs import CorrelatedPairs, pair_count
+from mibench.distributions.pairs import CorrelatedPairs, OverPairs
 from mibench.distributions.panels import log_chi_square_nodes, normal_nodes, panels
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
 from mibench.registry import register_distribution
@@ -26,7 +26,7 @@ from mibench.registry import register_distribution
     citation="czyz2023mixtures",
 )
 @dataclass(frozen=True)
-class Sign(JointDistribution):
+class Sign(OverPairs):
     r"""Y = S Y' with (X, Y') normal as in `gaussian-sparse` and one fair sign S = -1, 1 for all columns of Y.
 
     p(y | x) is an even mixture, so PMI(x, y) = log[(e^pmi'(x, y) + e^pmi'(x, -y)) / 2] with pmi' of (X, Y'). What the
@@ -38,22 +38,7 @@ class Sign(JointDistribution):
     below 1e-9. In nats.
     """
 
-    dim_x: int = parameter(5, "columns of X", low=1)
-    dim_y: int = parameter(5, "columns of Y", low=1)
-    pairs: int | None = parameter(None, "dependent pairs; none means min(2, dim_x, dim_y)", low=1)
     rho: float = parameter(0.9, "correlation of a pair, given the sign", low=-1, high=1)
-
-    def __post_init__(self) -> None:
-        """Check that the pairs fit and that the information is finite."""
-        super().__post_init__()
-        if abs(self.rho) >= 1:
-            raise InputError(f"{self.label()}: rho = {self.rho} makes the information infinite; give -1 < rho < 1")
-        pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
-
-    @functools.cached_property
-    def _pairs(self) -> CorrelatedPairs:
-        count = pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
-        return CorrelatedPairs(self.dim_x, self.dim_y, count, self.rho, (1 - self.rho) * (1 + self.rho))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import MISSING, dataclass
 from typing import ClassVar
@@ -10,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import xlogy
 
-from mibench.distributions.pairs import CorrelatedPairs, pair_count
+from mibench.distributions.pairs import OverPairs
 from mibench.distributions.pmi_law import MIDWAY, Complex, KnownPMILaw, label_entropy
 from mibench.distributions.transforms import Side, Transformed
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
@@ -244,7 +243,7 @@ class Swap(KnownPMILaw):
     }""",
 )
 @dataclass(frozen=True)
-class Outliers(JointDistribution):
+class Outliers(OverPairs):
     r"""(1 - f) p(x, y) + f q(x) q(y): p normal as in `gaussian-sparse`, q normal with the standard deviation `scale`.
 
     Unlike `contaminated`, the margins change, and outliers inform: a far X tells of a far Y. Both given the label B
@@ -259,24 +258,9 @@ class Outliers(JointDistribution):
     and 1 otherwise for both together. Absolute error below 1e-9.
     """
 
-    dim_x: int = parameter(5, "columns of X", low=1)
-    dim_y: int = parameter(5, "columns of Y", low=1)
-    pairs: int | None = parameter(None, "correlated pairs; none means min(2, dim_x, dim_y)", low=1)
     rho: float = parameter(0.8, "correlation of a pair among the inliers", low=-1, high=1)
     fraction: float = parameter(0.05, "fraction f of outliers", low=0, high=1)
     scale: float = parameter(10.0, "standard deviation of an outlier's columns", low=0.01, high=1e6)
-
-    def __post_init__(self) -> None:
-        """Check that the pairs fit and that the inliers have a density."""
-        super().__post_init__()
-        if abs(self.rho) >= 1:
-            raise InputError(f"{self.label()}: rho = {self.rho} makes the information infinite; give -1 < rho < 1")
-        pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
-
-    @functools.cached_property
-    def _pairs(self) -> CorrelatedPairs:
-        count = pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
-        return CorrelatedPairs(self.dim_x, self.dim_y, count, self.rho, (1 - self.rho) * (1 + self.rho))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaln, digamma, gammaln
 
-from mibench.distributions.pairs import CorrelatedPairs, pair_count
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
+from mibench.distributions.pairs import OverPairs
+from mibench.interface import Array, GroundTruth, Sample, parameter
 from mibench.registry import register_distribution
 
 
@@ -30,7 +29,7 @@ from mibench.registry import register_distribution
     }""",
 )
 @dataclass(frozen=True)
-class Student(JointDistribution):
+class Student(OverPairs):
     r"""(X, Y) = Z sqrt(dof / W) with Z normal as in `gaussian-sparse` and one W ~ chi-square(dof) for both.
 
     I = I(Z) + h(dim_x) + h(dim_y) - h(dim_x + dim_y), in nats, with the entropy of a standard k-dimensional Student-t
@@ -42,22 +41,7 @@ class Student(JointDistribution):
 
     # Below 0.1 degrees of freedom the points overflow; above 1e6 nothing tells the law from the normal.
     dof: float = parameter(2.0, "degrees of freedom; the tails are heavier the fewer", low=0.1, high=1e6)
-    dim_x: int = parameter(5, "columns of X", low=1)
-    dim_y: int = parameter(5, "columns of Y", low=1)
-    pairs: int | None = parameter(None, "correlated pairs; none means min(2, dim_x, dim_y)", low=1)
     rho: float = parameter(0.0, "correlation of a pair (of the dispersion matrix)", low=-1, high=1)
-
-    def __post_init__(self) -> None:
-        """Check that the pairs fit and that the dispersion is positive definite."""
-        super().__post_init__()
-        if abs(self.rho) >= 1:
-            raise InputError(f"{self.label()}: rho = {self.rho} makes the information infinite; give -1 < rho < 1")
-        pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
-
-    @functools.cached_property
-    def _pairs(self) -> CorrelatedPairs:
-        count = pair_count(self.label(), self.pairs, self.dim_x, self.dim_y)
-        return CorrelatedPairs(self.dim_x, self.dim_y, count, self.rho, (1 - self.rho) * (1 + self.rho))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
+from mibench.distributions.over_base import OverBase
 from mibench.distributions.pmi_law import Complex, KnownPMILaw
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
 from mibench.registry import register_distribution
@@ -23,7 +24,7 @@ Side = Literal["x", "y"]
 
 
 @dataclass(frozen=True)
-class Transformed(KnownPMILaw):
+class Transformed(OverBase, KnownPMILaw):
     """(f(X), g(Y)) for (X, Y) from the base and injective f, g.
 
     MI and pointwise MI are those of the base. A subclass defines `forward` and `inverse`; a map that changes the number
@@ -41,26 +42,6 @@ class Transformed(KnownPMILaw):
     @abstractmethod
     def inverse(self, block: Array, side: Side) -> Array:
         """Undo `forward`."""
-
-    @property
-    def dim_x(self) -> int:
-        """Columns of the base's X."""
-        return self.base.dim_x
-
-    @property
-    def dim_y(self) -> int:
-        """Columns of the base's Y."""
-        return self.base.dim_y
-
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """As in the base."""
-        return self.base.x_discrete
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """As in the base."""
-        return self.base.y_discrete
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """Map the base's points; they keep their pointwise MI."""

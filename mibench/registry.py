@@ -331,8 +331,11 @@ def parameter_values(owner: Configurable) -> dict[str, Any]:
 
 
 def full_spec(owner: Configurable) -> str:
-    """Write an object as `name[key=value,...]` with every parameter, so that `make_*` gives it back."""
-    inside = ",".join(f"{key}={write_value(value)}" for key, value in parameter_values(owner).items())
+    """Write an object as `name[key=value,...]` with every parameter, so that `make_*` gives it back.
+
+    In alphabetical order: keys and samples of trials hang on this text, and not on the order of fields in a class.
+    """
+    inside = ",".join(f"{key}={write_value(value)}" for key, value in sorted(parameter_values(owner).items()))
     return f"{owner.label()}[{inside}]" if inside else owner.label()
 
 

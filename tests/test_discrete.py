@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from laws import plogp, pmi_of, rng, truth
 from scipy import integrate, stats
 from sklearn.metrics import mutual_info_score
 
 import mibench
 from mibench.distributions.discrete import FiniteTable
-from mibench.interface import Array, InputError
+from mibench.interface import InputError
 from mibench.registry import make_distribution, make_estimator
 
 TABLE = ((0.3, 0.1, 0.0), (0.05, 0.2, 0.35))
@@ -45,31 +46,6 @@ SPECS = [  # with the kinds of the columns of X and of Y: d(iscrete) or c(ontinu
     ("switched-gaussian[rho=-0.95,error=0]", "dc", "dc"),
 ]
 NAMES = [spec for spec, _, _ in SPECS]
-
-
-def truth(spec: str, **parameters: object) -> float:
-    """The true MI of a specification."""
-    found = make_distribution(spec, **parameters).ground_truth()
-    assert found is not None
-    assert found.standard_error == 0
-    return found.value
-
-
-def pmi_of(spec: str, x: Array, y: Array) -> Array:
-    """The pointwise MI of pairs, given as columns or as vectors for 1 x 1."""
-    found = make_distribution(spec).pmi(np.reshape(x, (len(x), -1)), np.reshape(y, (len(y), -1)))
-    assert found is not None
-    return found
-
-
-def rng(seed: int) -> np.random.Generator:
-    """Fresh randomness."""
-    return np.random.default_rng(seed)
-
-
-def plogp(p: Array) -> Array:
-    """The terms p log p of an entropy."""
-    return np.where(p > 0, p * np.log(np.where(p > 0, p, 1)), 0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

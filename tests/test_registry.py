@@ -504,3 +504,12 @@ def test_a_source_is_cited_by_its_key_or_in_full() -> None:
     ]
     assert bibliography.entries("@misc{own, title = {A}}") == "@misc{own, title = {A}}"
     assert bibliography.entries("nobody2024") == "nobody2024"
+
+
+def test_a_full_specification_hangs_on_names_and_not_on_the_order_of_fields() -> None:
+    student = registry.make_distribution("student[dof=3]")
+    assert registry.full_spec(student) == "student[dim_x=5,dim_y=5,dof=3.0,pairs=none,rho=0.0]"
+    assert (
+        registry.full_spec(registry.make_distribution("asinh", base=student))
+        == f"asinh[base={registry.full_spec(student)}]"
+    )
