@@ -60,5 +60,5 @@ class BinningPattern(Estimator):
                     f"{outside.mean():.2g} of the values of {name} lie outside [{self.low:g}, {self.high:g}] and are "
                     "counted in the end bins"
                 )
-        found = estimate_from_cells(*binned, bins)
+        found = estimate_from_cells(binned[0], binned[1], bins)
         return Estimate(found.value, diagnostics=found.diagnostics, warnings=(*found.warnings, *warnings))

@@ -37,8 +37,10 @@ class KDE(Estimator):
 
     The kernel is normal with covariance h^2 S, S the sample covariance of (x, y), and the densities of X and Y are the
     margins of the joint one. Smoothing then keeps the correlations, which leaves no bias of order h^2 for Gaussian
-    data; elsewhere dependence finer than h is lost. d = dim_x + dim_y: h is n^(-1/(d+4)) by Scott's rule, this times
-    (4/(d+2))^(1/(d+4)) by Silverman's, or has the largest leave-one-out likelihood of (x, y). Time n^2 d.
+    data; elsewhere dependence finer than h is lost. Leaving a point out costs the joint density most: the estimate is
+    biased downward in many dimensions, and far below 0 with heavy tails. With d = dim_x + dim_y, h is n^(-1/(d+4)) by
+    Scott's rule, (4/(d+2))^(1/(d+4)) times that by Silverman's, or has the largest leave-one-out likelihood of (x, y).
+    Time n^2 d.
     """
 
     bandwidth: Literal["scott", "silverman", "cross-validation"] = parameter("scott", "how h is found")
@@ -77,7 +79,7 @@ class KDE(Estimator):
 
         def negative_likelihood(log_h: float) -> float:
             points = joint / math.exp(log_h)
-            return dims * log_h - mean_log_kernel(points, leave_one_out=True, threads=threads)
+            return float(dims * log_h - mean_log_kernel(points, leave_one_out=True, threads=threads))
 
         low, high = (math.log(scott * factor) for factor in SEARCHED)
         best = minimize_scalar(negative_likelihood, bounds=(low, high), method="bounded", options={"xatol": PRECISION})
@@ -93,7 +95,7 @@ PRECISION = 0.01
 
 
 def whitened(block: Array) -> tuple[Array, float]:
-    """Points (n, rank) of sample covariance 1, and log det of the columns' correlations; collinear columns count once."""
+    """Points (n, rank) of sample covariance 1 and log det of the correlations of columns; collinear ones count once."""
     centered = block - block.mean(axis=0)
     basis, strength, _ = np.linalg.svd(centered / np.linalg.norm(centered, axis=0), full_matrices=False)
     kept = strength > strength[0] * max(block.shape) * np.finfo(float).eps

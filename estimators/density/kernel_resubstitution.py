@@ -34,7 +34,7 @@ class KernelResubstitution(Estimator):
     k_ij = exp(-|x_i - x_j|^2 / (2 tau)) and l_ij of y likewise. Not consistent: as n grows it tends to
     E log q(x, y) / (q(x) q(y)) with q the density smoothed by a normal of variance tau in each column, which for a
     strong dependence is far below the mutual information; the point itself, j = i, adds a bias upward that grows
-    with the dimension. No estimate exceeds log n by more than rounding where one block's kernels vanish.
+    with the dimension. No estimate exceeds log n.
     """
 
     tau: float = parameter(0.5, "variance of the kernel in each column", low=1e-6)
