@@ -100,11 +100,11 @@ def test_kde_bias_shrinks_off_the_gaussian() -> None:
     truth = distribution.ground_truth()
     assert truth is not None
     biases, errors = [], []
-    for n in (1000, 4000):
-        samples = [distribution.sample(n, np.random.default_rng([seed, n])) for seed in range(5)]
+    for n, repeats in ((1000, 30), (8000, 5)):
+        samples = [distribution.sample(n, np.random.default_rng([seed, n])) for seed in range(repeats)]
         values = [estimate("kde", sample.x, sample.y).value for sample in samples]
         biases.append(float(np.mean(values)) - truth.value)
-        errors.append(float(np.std(values, ddof=1)) / math.sqrt(5))
+        errors.append(float(np.std(values, ddof=1)) / math.sqrt(repeats))
     assert biases[0] < 0
     assert biases[1] - biases[0] > 4 * math.hypot(*errors)
 

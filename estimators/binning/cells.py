@@ -21,7 +21,7 @@ SATURATED = 0.9
 
 def default_bins(n: int, dims: int) -> int:
     """Bins of each column that leave n^(2/3) joint cells, so that points per cell grow as n^(1/3); at least 2."""
-    return max(2, math.floor(float(n) ** (2 / (3 * dims)) + 1e-9))
+    return max(2, math.floor(math.pow(n, 2 / (3 * dims)) + 1e-9))
 
 
 def cell_codes(binned: Array) -> Codes:
