@@ -284,7 +284,7 @@ def test_dsmi_of_groups_is_their_entropy() -> None:
 
 def test_labels_are_integers_or_declared() -> None:
     x, y = pairs(150, 2, 1, 0)
-    whole, halves = np.round(y), np.round(y) / 2
+    whole, halves = np.round(4 * y), np.round(4 * y) / 2  # more values than bins
     spec = "dsmi[subsets=published]"
     assert estimate(spec, x, whole).value == estimate(spec, x, halves, discrete=True).value
     assert estimate(spec, x, halves).value != estimate(spec, x, halves, discrete=True).value

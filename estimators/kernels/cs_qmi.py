@@ -5,15 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mibench.estimators.kernels.gram import (
-    SMALLEST_BANDWIDTH,
-    Bandwidth,
-    Statistic,
-    bandwidth_of,
-    kernel_means,
-    too_few_points,
-)
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.estimators.kernels.gram import FromKernelMeans, kernel_means
+from mibench.interface import Array, Context, Estimate
 from mibench.registry import register_estimator
 
 
@@ -34,7 +27,7 @@ from mibench.registry import register_estimator
     aliases=("cs-divergence",),
 )
 @dataclass(frozen=True)
-class CSQMI(Estimator):
+class CSQMI(FromKernelMeans):
     r"""I_CS = log mean K_ij Q_ij + log mean K_ij Q_kl - 2 log mean K_ij Q_ik, in nats.
 
     K_ij = exp(-|x_i - x_j|^2 / (2 sigma_x^2)) and Q_ij of y and sigma_y alike. The means run over distinct indices
@@ -47,17 +40,9 @@ class CSQMI(Estimator):
     changes of units holds for bandwidth median only.
     """
 
-    bandwidth_x: Bandwidth = parameter(
-        "median", "sigma_x of the kernel of X, or median: the median distance", low=SMALLEST_BANDWIDTH
-    )
-    bandwidth_y: Bandwidth = parameter(
-        "median", "sigma_y of the kernel of Y, or median: the median distance", low=SMALLEST_BANDWIDTH
-    )
-    statistic: Statistic = parameter("u", "means over distinct indices (u) or over all (v)")
-
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        sigma_x, sigma_y = bandwidth_of(x, self.bandwidth_x), bandwidth_of(y, self.bandwidth_y)
+        sigma_x, sigma_y = self.bandwidths(x, y)
         means = kernel_means(x, y, sigma_x, sigma_y, self.statistic)
         diagnostics = {"bandwidth_x": sigma_x, "bandwidth_y": sigma_y}
         if min(means) <= 0:
@@ -65,10 +50,3 @@ class CSQMI(Estimator):
             return Estimate(math.nan, quantity="cs-qmi", diagnostics=diagnostics, warnings=(reason,))
         value = math.log(means.joint) + math.log(means.margins) - 2 * math.log(means.crossed)
         return Estimate(value, quantity="cs-qmi", diagnostics=diagnostics)
-
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
-        """The mean over distinct indices needs four points."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        return reason or too_few_points(n, self.statistic)

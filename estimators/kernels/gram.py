@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
-from mibench.interface import Array
+from mibench.interface import Array, Estimator, parameter
 
 Bandwidth = float | Literal["median"]
 Statistic = Literal["u", "v"]
@@ -15,6 +16,38 @@ Statistic = Literal["u", "v"]
 SMALLEST_BANDWIDTH = 1e-100  # its square can still be divided by
 MOST_ROWS = 2000  # for the median distance
 TILE = 512  # rows and columns of a kernel matrix held at once: three such matrices stay in the cache
+
+
+@dataclass(frozen=True)
+class TwoKernels(Estimator):
+    """An estimator from a Gaussian kernel of X and one of Y, of widths of their own."""
+
+    bandwidth_x: Bandwidth = parameter(
+        "median", "sigma_x of the kernel of X, or median: the median distance", low=SMALLEST_BANDWIDTH
+    )
+    bandwidth_y: Bandwidth = parameter(
+        "median", "sigma_y of the kernel of Y, or median: the median distance", low=SMALLEST_BANDWIDTH
+    )
+
+    def bandwidths(self, x: Array, y: Array) -> tuple[float, float]:
+        """Return sigma_x and sigma_y for a sample."""
+        return bandwidth_of(x, self.bandwidth_x), bandwidth_of(y, self.bandwidth_y)
+
+
+@dataclass(frozen=True)
+class FromKernelMeans(TwoKernels):
+    """An estimator that is a function of `KernelMeans`."""
+
+    statistic: Statistic = parameter("u", "means over distinct indices (u) or over all (v)")
+
+    def unsupported(
+        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
+    ) -> str | None:
+        """The mean over four distinct indices needs four points."""
+        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
+        if reason is None and self.statistic == "u" and n < 4:
+            reason = f"needs at least 4 points, got {n}"
+        return reason
 
 
 def bandwidth_of(block: Array, bandwidth: Bandwidth) -> float:
@@ -77,8 +110,3 @@ def kernel_means(x: Array, y: Array, sigma_x: float, sigma_y: float, statistic: 
     margins = of_x.sum() * of_y.sum() - 4 * crossed + 2 * joint  # less the terms whose two pairs share a point or both
     pairs, triples = n * (n - 1), n * (n - 1) * (n - 2)
     return KernelMeans(joint / pairs, (crossed - joint) / triples, float(margins) / (triples * (n - 3)))
-
-
-def too_few_points(n: int, statistic: Statistic) -> str | None:
-    """Four distinct points are needed for the mean over four distinct indices."""
-    return f"needs at least 4 points, got {n}" if statistic == "u" and n < 4 else None

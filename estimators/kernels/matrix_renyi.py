@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import entr
 
-from mibench.estimators.kernels.gram import SMALLEST_BANDWIDTH, Bandwidth, bandwidth_of, gaussian_kernel
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.estimators.kernels.gram import TwoKernels, gaussian_kernel
+from mibench.interface import Array, Context, Estimate, parameter
 from mibench.registry import register_estimator
 
 MOST_POINTS = 20_000  # two n x n matrices of 3.2 GB, and eigenvalues that cost n^3
@@ -34,7 +34,7 @@ MOST_POINTS = 20_000  # two n x n matrices of 3.2 GB, and eigenvalues that cost 
     invariances=("shift", "scale", "rows"),
 )
 @dataclass(frozen=True)
-class MatrixRenyi(Estimator):
+class MatrixRenyi(TwoKernels):
     r"""I = S(K / n) + S(Q / n) - S(K o Q / n) with S(A) = 1 / (1 - alpha) log sum_i lambda_i(A)^alpha, in nats.
 
     K_ij = exp(-|x_i - x_j|^2 / (2 sigma_x^2)), Q_ij of y and sigma_y alike, o the product entry by entry. At alpha = 1
@@ -45,16 +45,10 @@ class MatrixRenyi(Estimator):
     """
 
     alpha: float = parameter(1.01, "order of the entropy; 1 is von Neumann's", low=0.01, high=100)
-    bandwidth_x: Bandwidth = parameter(
-        "median", "sigma_x of the kernel of X, or median: the median distance", low=SMALLEST_BANDWIDTH
-    )
-    bandwidth_y: Bandwidth = parameter(
-        "median", "sigma_y of the kernel of Y, or median: the median distance", low=SMALLEST_BANDWIDTH
-    )
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        sigma_x, sigma_y = bandwidth_of(x, self.bandwidth_x), bandwidth_of(y, self.bandwidth_y)
+        sigma_x, sigma_y = self.bandwidths(x, y)
         k, q = gaussian_kernel(x, x, sigma_x), gaussian_kernel(y, y, sigma_y)
         of_x, of_y = spectral_entropy(k, self.alpha), spectral_entropy(q, self.alpha)
         k *= q
