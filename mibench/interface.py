@@ -155,8 +155,8 @@ class ParameterInfo:
             limit = f" >= {self.low:g}"
         else:
             limit = f" <= {self.high:g}" if self.high is not None else ""
-        number = self.kind.removesuffix(" or none")
-        return self.kind if not limit else number + limit + (", or none" if number != self.kind else "")
+        number, _, word = self.kind.partition(" or ")  # "number or none", "number or median"
+        return self.kind if not limit else number + limit + (f", or {word}" if word else "")
 
 
 def parameters_of(cls: type[Configurable]) -> dict[str, ParameterInfo]:
@@ -183,6 +183,8 @@ def parameters_of(cls: type[Configurable]) -> dict[str, ParameterInfo]:
 def _type_name(hint: Any) -> str:
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return " or ".join("none" if arg is type(None) else _type_name(arg) for arg in typing.get_args(hint))
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(map(str, typing.get_args(hint)))
     if typing.get_origin(hint) is tuple:
         inner = [arg for arg in typing.get_args(hint) if arg is not Ellipsis]
         return f"tuple of {_type_name(inner[0])}"

@@ -1,0 +1,1 @@
+"""Dependence measures of Gaussian kernels: each estimates a quantity of its own, never mutual information."""
