@@ -37,13 +37,17 @@ _ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u
 _LETTERS = {"l": "ł", "L": "Ł", "o": "ø", "O": "Ø", "ss": "ß", "ae": "æ", "aa": "å", "i": "i", "&": "&", "%": "%"}
 
 
+# Distances in the units of the data, or of kernels: bits are nothing to them.
+_NO_INFORMATION = ("hsic", "wasserstein", "wasserstein-2")
+
+
 def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
     """Return rows or cells with their information values in "nats" (as they are) or "bits"."""
     return [_in_bits(record) if units == "bits" else dict(record) for record in records]
 
 
 def _in_bits(record: Mapping[str, Any]) -> dict[str, Any]:
-    if str(record.get("quantity", "mi")).startswith("wasserstein"):  # a distance, in the units of the data
+    if record.get("quantity") in _NO_INFORMATION:
         return dict(record)
     return {key: value * BITS if key in _IN_NATS and value is not None else value for key, value in record.items()}
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from mibench.estimators.binning.cells import cell_codes, combine, entropy
+from mibench.estimators.binning.cells import Correction, bin_column, default_bins, estimate_from_cells
 from mibench.interface import Array, Context, Estimate, Estimator, parameter
 from mibench.registry import register_estimator
 
@@ -37,8 +36,10 @@ class Binning(Estimator):
 
     Cells are products of bins; a discrete column has one bin per distinct value. Two errors oppose each other: coarse
     cells hide dependence within them, and the K occupied cells add about (K_xy - K_x - K_y + 1) / (2n), which
-    `miller-madow` subtracts. No estimate without correction exceeds log n. Quantile edges also make the estimate
-    invariant under increasing maps of each column.
+    `miller-madow` subtracts. `shrinkage` (Hausser and Strimmer, 2009) mixes the table of K = K_x K_y cells with the
+    uniform one, (1 - w) f + w / K with w = (1 - sum f^2) / ((n - 1) sum (1/K - f)^2) <= 1: less variance, but a bias
+    towards 0 under strong dependence. No estimate without correction exceeds log n. Quantile edges also make the
+    estimate invariant under increasing maps of each column.
     """
 
     bins: int | None = parameter(
@@ -47,25 +48,24 @@ class Binning(Estimator):
         low=2,
     )
     edges: Literal["width", "quantile"] = parameter("width", "bins of equal width or of equally many points")
-    correction: Literal["none", "miller-madow"] = parameter("none", "subtract the first-order bias or not")
+    correction: Correction = parameter(
+        "none", "subtract the first-order bias, shrink towards the uniform table, or not"
+    )
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        n, bins = len(x), self._bins(len(x), x.shape[1] + y.shape[1])
-        x_cells, x_counts = cell_codes(x, context.x_discrete or (False,) * x.shape[1], bins, self.edges)
-        y_cells, y_counts = cell_codes(y, context.y_discrete or (False,) * y.shape[1], bins, self.edges)
-        counts = np.bincount(combine(x_cells, y_cells))
-        value = entropy(x_counts) + entropy(y_counts) - entropy(counts)
-        if self.correction == "miller-madow":
-            value -= (len(counts) - len(x_counts) - len(y_counts) + 1) / (2 * n)
-        warnings = []
-        if n < FEW_POINTS * len(counts):
-            warnings.append(
-                f"{n / len(counts):.2g} points per occupied cell ({len(counts)} cells): the estimate is biased upward "
-                f"and saturates at log n = {math.log(n):.3g}"
+        bins = self._bins(len(x), x.shape[1] + y.shape[1])
+        x_binned, y_binned = (
+            np.stack(
+                [
+                    column if is_discrete else bin_column(column, bins, self.edges)
+                    for column, is_discrete in zip(block.T, discrete or (False,) * block.shape[1], strict=True)
+                ],
+                axis=1,
             )
-        cells = {"cells_x": len(x_counts), "cells_y": len(y_counts), "cells_joint": len(counts)}
-        return Estimate(value, diagnostics={"bins": bins, **cells}, warnings=tuple(warnings))
+            for block, discrete in ((x, context.x_discrete), (y, context.y_discrete))
+        )
+        return estimate_from_cells(x_binned, y_binned, bins, self.correction)
 
     def unsupported(
         self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
@@ -78,8 +78,4 @@ class Binning(Estimator):
         return reason
 
     def _bins(self, n: int, dims: int) -> int:
-        return self.bins or max(2, math.floor(n ** (2 / (3 * dims)) + 1e-9))
-
-
-# Fewer than 5 expected points per cell: the usual limit for statistics of contingency tables.
-FEW_POINTS = 5
+        return self.bins or default_bins(n, dims)
