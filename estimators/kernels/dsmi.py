@@ -37,7 +37,7 @@ LARGEST_CATEGORY = 10_000  # its n_b x n_b matrix has 0.8 GB
 )
 @dataclass(frozen=True)
 class DSMI(Estimator):
-    r"""sum_b n_b / n * [mean_{r=1..5} DSE(n_b random rows of X) - DSE(rows of X in category b)], in nats.
+    r"""DSMI = sum_b n_b / n * [mean_{r=1..5} DSE(n_b random rows of X) - DSE(rows of X in category b)], in nats.
 
     DSE is `diffusion.dse`. The categories b, of n_b rows, are the values of Y where Y is discrete or one column of
     whole numbers, 10 bins of equal width of another single column, and 10 spectral clusters of several columns. X and Y
