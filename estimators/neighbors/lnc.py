@@ -13,6 +13,9 @@ from mibench.estimators.neighbors.search import Indices, reduce_neighborhoods
 from mibench.interface import Array, Context, Estimate, Estimator, parameter
 from mibench.registry import register_estimator
 
+# A rectangle narrower than this share of the area is a line whose width is made of rounding.
+ROUNDING = 1e-12
+
 
 @register_estimator(
     name="lnc",
@@ -39,7 +42,8 @@ class LNC(Estimator):
     of the one along their principal axes: 4 a_i b_i with a_i, b_i the largest |projections| of the neighbours' offsets
     from point i onto the eigenvectors of the offsets' second moments. A density that is no constant on V_i, but
     concentrated along a line, makes W_i / V_i small; KSG saturates there. Chance makes it small too: of k = 5 points
-    uniform on V_i, about 1 in ALPHA. Where all neighbours lie on a line through their point, W_i = 0 and I is infinite.
+    uniform on V_i, 1 set in 600 has W_i < V_i / 4, of k = 3 one in 30 (200,000 simulated sets). Where all neighbours
+    lie on a line through their point, W_i = 0 and I is infinite.
     """
 
     k: int = parameter(5, "neighbours in the rectangle; 2 axes need some more than 2", low=3)
@@ -58,9 +62,12 @@ class LNC(Estimator):
             correction = -np.log(shares[narrow]).sum() / len(x)
         value = float(rectangle_information(x, y, sides, context.threads).mean() + correction)
         doubts = geometry_doubts(x, y) + repetition_doubts(sides.radii, self.k)
-        on_a_line = int(np.count_nonzero(shares[narrow] == 0))
+        on_a_line = int(np.count_nonzero(shares[narrow] < ROUNDING))
         if on_a_line:
-            doubts.append(f"the neighbours of {on_a_line} of {len(x)} points lie on a line: the estimate is infinite")
+            doubts.append(
+                f"the neighbours of {on_a_line} of {len(x)} points lie on a line through them, up to rounding: the "
+                "estimate is infinite, or finite by rounding only"
+            )
         diagnostics = {"corrected_share": float(narrow.mean()), "correction": float(correction)}
         return Estimate(value, diagnostics=diagnostics, warnings=tuple(doubts))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.special import digamma
@@ -26,16 +27,22 @@ from mibench.registry import register_estimator
 )
 @dataclass(frozen=True)
 class MixedKSG(Estimator):
-    r"""I = mean_i [psi(k_i) + log n - log(n_x(i) + 1) - log(n_y(i) + 1)], in nats.
+    r"""I = log n + mean_i [psi(k_i) - psi(c_x(i)) - psi(c_y(i))], in nats.
 
-    r_i is the distance to the k-th neighbour in (X, Y), in the maximum norm; n_x(i) counts the other points at most r_i
-    away in X, n_y(i) likewise. k_i = k, but where k others coincide with point i (r_i = 0) it is the number of points
-    there, the point itself included as in n_x(i) + 1: then the term compares frequencies. So one variable may be
-    discrete, continuous, or both at once. Labels count as numbers: their spacing is a distance like any other, and
-    while r_i exceeds it different labels are neighbours. Biased toward 0 at small n.
+    r_i is the distance to the k-th neighbour in (X, Y), in the maximum norm; c_x(i) counts the points closer than r_i
+    to point i in X, itself included, c_y(i) likewise, and k_i = k. Where k others coincide with point i (r_i = 0), k_i,
+    c_x(i) and c_y(i) count the points equal to it: the term compares frequencies. So a variable may be discrete,
+    continuous, or both at once. This is the authors' program. Their article has log(n_x(i) + 1) for psi(c_x(i)), with
+    n_x(i) the others at most r_i away: `counts=article`. Where a label meets a continuous variable, that has a bias of
+    about -1/k, which goes away only as k grows with n.
+
+    Labels count as numbers: while r_i exceeds their spacing, different labels are neighbours (see `ross`).
     """
 
     k: int = parameter(5, "which neighbour sets the radius; more: less variance, more bias", low=1)
+    counts: Literal["program", "article"] = parameter(
+        "program", "psi of strict counts, or log of counts with the border"
+    )
     margins: Margins = parameter(
         "raw", "columns as given, with standard deviation 1, or replaced by the normal scores of their ranks"
     )
@@ -46,13 +53,15 @@ class MixedKSG(Estimator):
         x, y = transformed(x, self.margins), transformed(y, self.margins)
         joint = np.hstack([x, y])
         radii = neighbor_radii(joint, self.k, threads)
-        counts_x, counts_y = count_within(x, radii, threads), count_within(y, radii, threads)
         repeated = radii == 0
+        as_article = self.counts == "article"
+        reach = radii if as_article else np.nextafter(radii, 0)  # which leaves 0 as it is
+        counts_x, counts_y = (1 + count_within(block, reach, threads) for block in (x, y))
         neighbors = np.full(n, self.k)
         if repeated.any():
-            _, place, sizes = np.unique(joint, axis=0, return_inverse=True, return_counts=True)
-            neighbors[repeated] = sizes[place.ravel()][repeated]
-        terms = digamma(neighbors) + np.log(n) - np.log(counts_x + 1) - np.log(counts_y + 1)
+            neighbors[repeated] = 1 + count_within(joint, radii, threads)[repeated]
+        logarithm = np.log if as_article else digamma
+        terms = digamma(neighbors) + np.log(n) - logarithm(counts_x) - logarithm(counts_y)
         diagnostics = {"median_radius": float(np.median(radii)), "repeated_points": int(np.count_nonzero(repeated))}
         return Estimate(float(terms.mean()), diagnostics=diagnostics, warnings=tuple(geometry_doubts(x, y)))
 

@@ -70,6 +70,7 @@ class Ross(Estimator):
     ) -> str | None:
         """One side is the label, the other is continuous."""
         reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and not (all(x_discrete) and not any(y_discrete) or all(y_discrete) and not any(x_discrete)):
+        one_kind_each = len({*x_discrete}) == len({*y_discrete}) == 1
+        if reason is None and not one_kind_each:
             reason = "needs all columns of x discrete and all of y continuous, or the other way round"
         return reason

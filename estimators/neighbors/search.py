@@ -72,12 +72,12 @@ def neighbor_radii(block: Array, k: int, threads: int = 1) -> Array:
 
 
 def count_within(block: Array, radii: Array, threads: int = 1) -> Counts:
-    """How many other points of a block (n, dim) are at most as far from each point as its radius, the border included."""
+    """How many other points of a block (n, dim) lie within the radius of each point, its border included."""
     if block.shape[1] <= TREE_DIMENSIONS:
         return _count_margin(block, np.nextafter(radii, np.inf), threads)
 
     def count(rows: slice) -> Counts:
-        return np.count_nonzero(cdist(block[rows], block, "chebyshev") <= radii[rows, None], axis=1) - 1
+        return np.asarray(np.count_nonzero(cdist(block[rows], block, "chebyshev") <= radii[rows, None], axis=1) - 1)
 
     return np.concatenate(_by_rows(count, len(block), max(1, BLOCK_DISTANCES // len(block)), threads))
 
