@@ -28,15 +28,7 @@ from mibench.registry import register_distribution
     family="mixed",
     summary="normal X around the mean of its class, Y the class; dim x 1",
     formula="I = log(classes) - H(Y | X), by quadrature",
-    citation="""@article{ross2014mutual,
-      author = {Brian C. Ross},
-      title = {Mutual Information between Discrete and Continuous Data Sets},
-      journal = {PLoS ONE},
-      volume = {9},
-      number = {2},
-      pages = {e87357},
-      year = {2014}
-    }""",
+    citation="ross2014mutual",
 )
 @dataclass(frozen=True)
 class LabelGaussian(JointDistribution):

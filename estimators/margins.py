@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from scipy.special import ndtri
 
 from mibench.interface import Array
+
+Margins = Literal["raw", "standard", "normal"]
+
+
+def transformed(block: Array, margins: Margins) -> Array:
+    """Leave the columns as given, give them standard deviation 1, or replace them by their normal scores."""
+    if margins == "raw":
+        return block
+    return standardized(block) if margins == "standard" else normal_scores(block)
 
 
 def standardized(block: Array) -> Array:

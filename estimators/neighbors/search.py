@@ -1,4 +1,4 @@
-"""Exact nearest-neighbour radii in a joint space and strict neighbour counts in its margins, in the maximum norm.
+"""Exact nearest-neighbour radii, neighbour counts and neighbours themselves, in the maximum norm.
 
 All distances are plain float64 differences, and only comparisons follow: both ways of searching agree to the last bit
 with a loop over all pairs, ties included.
@@ -18,6 +18,7 @@ from sklearn.neighbors import KDTree  # counts a margin 3-6 times faster than sc
 from mibench.interface import Array
 
 Counts = NDArray[np.int64]
+Indices = NDArray[np.int64]
 Result = TypeVar("Result")
 
 # Trees win up to 7 + 7 dimensions for independent normals, up to about 10 + 10 at correlation 0.9 (n = 10,000).
@@ -39,14 +40,7 @@ def strict_neighbors(x: Array, y: Array, k: int, threads: int = 1) -> tuple[Arra
 
 def search_trees(x: Array, y: Array, k: int, threads: int = 1) -> tuple[Array, Counts, Counts]:
     """Search k-d trees: n log n where they prune."""
-    joint = np.hstack([x, y])
-    tree = KDTree(joint, leaf_size=LEAF_SIZE, metric="chebyshev")
-
-    def search(rows: slice) -> Array:
-        # A point is the first of its own neighbours, at distance 0.
-        return np.asarray(tree.query(joint[rows], k + 1)[0][:, k])
-
-    radii = np.concatenate(_by_rows(search, len(joint), TREE_ROWS, threads))
+    radii = _radii_from_tree(np.hstack([x, y]), k, threads)
     return radii, _count_margin(x, radii, threads), _count_margin(y, radii, threads)
 
 
@@ -64,6 +58,65 @@ def search_pairs(x: Array, y: Array, k: int, threads: int = 1) -> tuple[Array, C
     found = _by_rows(search, len(x), max(1, BLOCK_DISTANCES // len(x)), threads)
     radii, counts_x, counts_y = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return radii, counts_x, counts_y
+
+
+def neighbor_radii(block: Array, k: int, threads: int = 1) -> Array:
+    """Distance of the k-th neighbour of each point of a block (n, dim) with n > k."""
+    if block.shape[1] <= TREE_DIMENSIONS:
+        return _radii_from_tree(block, k, threads)
+
+    def search(rows: slice) -> Array:
+        return np.partition(cdist(block[rows], block, "chebyshev"), k, axis=1)[:, k]
+
+    return np.concatenate(_by_rows(search, len(block), max(1, BLOCK_DISTANCES // len(block)), threads))
+
+
+def count_within(block: Array, radii: Array, threads: int = 1) -> Counts:
+    """How many other points of a block (n, dim) lie within the radius of each point, its border included."""
+    if block.shape[1] <= TREE_DIMENSIONS:
+        return _count_margin(block, np.nextafter(radii, np.inf), threads)
+
+    def count(rows: slice) -> Counts:
+        return np.asarray(np.count_nonzero(cdist(block[rows], block, "chebyshev") <= radii[rows, None], axis=1) - 1)
+
+    return np.concatenate(_by_rows(count, len(block), max(1, BLOCK_DISTANCES // len(block)), threads))
+
+
+def reduce_neighborhoods(
+    block: Array, radii: Array, reduce: Callable[[Indices, Indices, Indices], Array], threads: int = 1
+) -> Array:
+    """Reduce the points within the radius of each point, the border and the point itself included, to a row each.
+
+    `reduce(centers, members, starts)` is called for some of the points at a time: members[j] is in the neighbourhood of
+    centers[j], and starts are the places where the next center begins, as `ufunc.reduceat` takes them. Its answers are
+    stacked in the order of the points.
+    """
+    by_tree = block.shape[1] <= TREE_DIMENSIONS
+    tree = KDTree(block, leaf_size=LEAF_SIZE, metric="chebyshev") if by_tree else None
+
+    def search(rows: slice) -> Array:
+        inside = radii[rows]
+        if tree is not None:
+            found = tree.query_radius(block[rows], inside)
+            sizes, members = np.array([len(near) for near in found]), np.concatenate(found)
+            local = np.repeat(np.arange(len(inside)), sizes)
+        else:
+            local, members = np.nonzero(cdist(block[rows], block, "chebyshev") <= inside[:, None])
+            sizes = np.bincount(local)
+        return reduce(local + rows.start, members, np.cumsum(sizes) - sizes)
+
+    size = TREE_ROWS if by_tree else max(1, BLOCK_DISTANCES // len(block))
+    return np.concatenate(_by_rows(search, len(block), size, threads))
+
+
+def _radii_from_tree(block: Array, k: int, threads: int) -> Array:
+    tree = KDTree(block, leaf_size=LEAF_SIZE, metric="chebyshev")
+
+    def search(rows: slice) -> Array:
+        # A point is the first of its own neighbours, at distance 0.
+        return np.asarray(tree.query(block[rows], k + 1)[0][:, k])
+
+    return np.concatenate(_by_rows(search, len(block), TREE_ROWS, threads))
 
 
 def _count_margin(block: Array, radii: Array, threads: int) -> Counts:

@@ -1,0 +1,76 @@
+"""Nearest neighbours within each class: mutual information of a label and a continuous vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import digamma
+
+from mibench.estimators.neighbors.search import Counts, count_within, neighbor_radii
+from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.registry import register_estimator
+
+
+@register_estimator(
+    name="ross",
+    family="neighbors",
+    summary="a label and a continuous vector: neighbours of the own class against neighbours of all",
+    citation="ross2014mutual",
+    supports=("mixed",),
+    symmetric=True,
+    deterministic=True,
+    invariances=("shift", "scale", "rows"),
+)
+@dataclass(frozen=True)
+class Ross(Estimator):
+    r"""I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)], in nats, with all columns of X or all of Y a label.
+
+    n_i counts the points with the label of point i, itself included; r_i is the distance to the k-th other of them
+    (the last, where there are fewer) in the continuous block, in the maximum norm; k_i counts the others of this label
+    at most r_i away, which are k unless there are ties, and m_i those of any label. A point whose label nobody shares
+    has no such distance: it is left out, of n too. Labels are only told apart, never measured.
+    """
+
+    k: int = parameter(3, "which neighbour of the own class sets the radius", low=1)
+
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        """See `Estimator.estimate`."""
+        label, block = (x, y) if context.x_discrete is not None and all(context.x_discrete) else (y, x)
+        _, classes, sizes = np.unique(label, axis=0, return_inverse=True, return_counts=True)
+        shared = sizes[classes.ravel()] > 1
+        classes, block = classes.ravel()[shared], np.ascontiguousarray(block[shared])
+        n, alone = len(block), int(np.count_nonzero(~shared))
+        diagnostics = {"classes": len(sizes), "points_left_out": alone}
+        if n == 0:
+            return Estimate(float("nan"), diagnostics=diagnostics, warnings=("no two points share a label",))
+        radii, own = np.empty(n), np.empty(n, dtype=np.int64)
+        for one in np.unique(classes):
+            members = classes == one
+            radii[members], own[members] = self._within_class(block[members], context.threads)
+        everyone = count_within(block, radii, context.threads)
+        terms = digamma(own) - digamma(sizes[classes]) - digamma(everyone)
+        doubts = []
+        if alone:
+            doubts.append(f"{alone} of {len(x)} points have a label that no other point has, and are left out")
+        small = int(np.count_nonzero((sizes > 1) & (sizes <= self.k)))
+        if small:
+            doubts.append(f"{small} labels have {self.k} or fewer points: there the last neighbour sets the radius")
+        repeated = int(np.count_nonzero(radii == 0))
+        if repeated:
+            doubts.append(f"{repeated} of {n} points coincide with {self.k} or more others of their label")
+        return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
+
+    def _within_class(self, block: Array, threads: int) -> tuple[Array, Counts]:
+        radii = neighbor_radii(block, min(self.k, len(block) - 1), threads)
+        return radii, count_within(block, radii, threads)
+
+    def unsupported(
+        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
+    ) -> str | None:
+        """One side is the label, the other is continuous."""
+        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
+        one_kind_each = len({*x_discrete}) == len({*y_discrete}) == 1
+        if reason is None and not one_kind_each:
+            reason = "needs all columns of x discrete and all of y continuous, or the other way round"
+        return reason

@@ -1,0 +1,332 @@
+"""The relatives of KSG against their definitions written as loops over all pairs, and against known truths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.special import digamma
+from sklearn.feature_selection import mutual_info_classif
+from test_neighbors import draw
+
+from mibench.estimators.neighbors.search import (
+    TREE_DIMENSIONS,
+    Indices,
+    count_within,
+    neighbor_radii,
+    reduce_neighborhoods,
+)
+from mibench.interface import Array, Context, Estimate
+from mibench.registry import make_distribution, make_estimator
+
+KINDS = ["normal", "integers", "tenths", "duplicates", "offset"]
+SIZES = ((2, 1), (40, 1), (120, 3), (67, 10), (30, 29))
+
+
+def distances(x: Array, y: Array, i: int) -> tuple[Array, Array, Array]:
+    """Distances from point i to all others in X, in Y and jointly, in the maximum norm."""
+    others = np.arange(len(x)) != i
+    in_x, in_y = np.abs(x[others] - x[i]).max(axis=1), np.abs(y[others] - y[i]).max(axis=1)
+    return in_x, in_y, np.maximum(in_x, in_y)
+
+
+def ksg2_by_definition(x: Array, y: Array, k: int) -> float:
+    """Kraskov et al. (2004), eq. 9; neighbours tied at the k-th distance all belong to the rectangle."""
+    terms = []
+    for i in range(len(x)):
+        in_x, in_y, joint = distances(x, y, i)
+        near = joint <= np.sort(joint)[k - 1]
+        count_x, count_y = (in_x <= in_x[near].max()).sum(), (in_y <= in_y[near].max()).sum()
+        terms.append(digamma(near.sum()) - 1 / near.sum() - digamma(count_x) - digamma(count_y))
+    return float(digamma(len(x)) + np.mean(terms))
+
+
+def mixed_by_definition(x: Array, y: Array, k: int) -> float:
+    """Gao et al. (2017), the authors' program: strict counts, or those of equal points, the point itself included."""
+    terms = []
+    for i in range(len(x)):
+        in_x, in_y, joint = distances(x, y, i)
+        radius = np.sort(joint)[k - 1]
+        if radius > 0:
+            counts = k, 1 + (in_x < radius).sum(), 1 + (in_y < radius).sum()
+        else:
+            counts = 1 + (joint == 0).sum(), 1 + (in_x == 0).sum(), 1 + (in_y == 0).sum()
+        terms.append(digamma(counts[0]) - digamma(counts[1]) - digamma(counts[2]))
+    return float(np.log(len(x)) + np.mean(terms))
+
+
+def mixed_by_article(x: Array, y: Array, k: int) -> float:
+    """Gao et al. (2017), algorithm 1."""
+    terms = []
+    for i in range(len(x)):
+        in_x, in_y, joint = distances(x, y, i)
+        radius = np.sort(joint)[k - 1]
+        neighbors = k if radius > 0 else 1 + (joint == 0).sum()
+        terms.append(digamma(neighbors) - np.log(1 + (in_x <= radius).sum()) - np.log(1 + (in_y <= radius).sum()))
+    return float(np.log(len(x)) + np.mean(terms))
+
+
+def kl_by_definition(x: Array, y: Array, k: int) -> float:
+    """Three entropies of Kozachenko and Leonenko, in the maximum norm."""
+
+    def entropy(block: Array) -> float:
+        radii = [np.sort(distances(block, block, i)[2])[k - 1] for i in range(len(block))]
+        return float(digamma(len(block)) - digamma(k) + block.shape[1] * np.mean(np.log(2 * np.array(radii))))
+
+    return entropy(x) + entropy(y) - entropy(np.hstack([x, y]))
+
+
+def lnc_by_definition(x: Array, y: Array, k: int, alpha: float) -> float:
+    """Gao et al. (2015): the axes are those of the neighbours' second moments about the point, by a closed form."""
+    correction = 0.0
+    for i in range(len(x)):
+        *_, joint = distances(x, y, i)
+        others = np.arange(len(x)) != i
+        near = joint <= np.sort(joint)[k - 1]
+        offset_x, offset_y = (x[others] - x[i])[near, 0], (y[others] - y[i])[near, 0]
+        area = 4 * np.abs(offset_x).max() * np.abs(offset_y).max()
+        angle = 0.5 * np.arctan2(2 * (offset_x * offset_y).sum(), (offset_x**2 - offset_y**2).sum())
+        along = np.abs(np.cos(angle) * offset_x + np.sin(angle) * offset_y).max()
+        across = np.abs(-np.sin(angle) * offset_x + np.cos(angle) * offset_y).max()
+        if 4 * along * across < alpha * area:
+            correction += np.log(area / (4 * along * across)) / len(x)
+    return ksg2_by_definition(x, y, k) + correction
+
+
+def ross_by_definition(block: Array, label: Array, k: int) -> float:
+    """Ross (2014): points alone in their class are left out; ties within the radius are counted on both sides."""
+    kept = [i for i in range(len(label)) if (label == label[i]).all(axis=1).sum() > 1]
+    block, label = block[kept], label[kept]
+    terms = []
+    for i in range(len(block)):
+        *_, away = distances(block, block, i)
+        same = np.delete((label == label[i]).all(axis=1), i)
+        radius = np.sort(away[same])[min(k, same.sum()) - 1]
+        counts = (away[same] <= radius).sum(), (away <= radius).sum()
+        terms.append(digamma(counts[0]) - digamma(same.sum() + 1) - digamma(counts[1]))
+    return float(digamma(len(block)) + np.mean(terms))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (1, 2), (3, 1), (5, 5), (12, 12), (30, 7)])
+@pytest.mark.parametrize(
+    ("name", "definition"),
+    [
+        ("ksg-2", ksg2_by_definition),
+        ("mixed-ksg", mixed_by_definition),
+        ("mixed-ksg[counts=article]", mixed_by_article),
+    ],
+)
+def test_estimate_is_the_definition(
+    name: str, definition: Callable[[Array, Array, int], float], kind: str, dim_x: int, dim_y: int
+) -> None:
+    rng = np.random.default_rng([dim_x, dim_y, len(kind)])
+    for n, k in SIZES:
+        x, y = draw(kind if n > 4 else "normal", n, dim_x, dim_y, rng)
+        for context in (Context(), Context(threads=2)):
+            found = make_estimator(name, k=k).estimate(x, y, context).value
+            assert found == pytest.approx(definition(x, y, k), abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["normal", "offset"])
+@pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (1, 2), (5, 5), (30, 7)])
+def test_kl_is_the_definition(kind: str, dim_x: int, dim_y: int) -> None:
+    rng = np.random.default_rng([dim_x, dim_y])
+    for n, k in SIZES:
+        x, y = draw(kind, n, dim_x, dim_y, rng)
+        expected = kl_by_definition(x, y, k)
+        assert make_estimator("kl", k=k).estimate(x, y, Context()).value == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["normal", "hundredths", "duplicates"])
+def test_lnc_is_the_definition(kind: str) -> None:
+    rng = np.random.default_rng(len(kind))
+    for n, neighbors, alpha in ((40, 3, 0.3), (150, 5, 0.25), (97, 10, 0.6), (30, 29, 0.0)):
+        x, y = draw("normal", n, 1, 1, rng)
+        y, k = x + 0.1 * y, neighbors
+        if kind == "hundredths":
+            x, y = np.round(x, 2), np.round(y, 2)
+        if kind == "duplicates":
+            x, y, k = (
+                np.repeat(x, 2, axis=0),
+                np.repeat(y, 2, axis=0),
+                2 * neighbors,
+            )  # two equal neighbours lie on a line
+        expected = lnc_by_definition(x, y, k, alpha)
+        found = make_estimator("lnc", k=k, alpha=alpha).estimate(x, y, Context())
+        assert found.value == pytest.approx(expected, abs=1e-10)
+        assert (found.diagnostics["corrected_share"] > 0) == (alpha > 0)
+
+
+def estimate_label(block: Array, label: Array, k: int) -> Estimate:
+    context = Context(x_discrete=(False,) * block.shape[1], y_discrete=(True,) * label.shape[1])
+    return make_estimator("ross", k=k).estimate(block, label, context)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dim", "labels"), [(1, 1), (3, 1), (2, 2), (20, 1)])
+def test_ross_is_the_definition(kind: str, dim: int, labels: int) -> None:
+    rng = np.random.default_rng([dim, labels])
+    for n, k in ((40, 1), (150, 3), (97, 10)):
+        block, other = draw(kind, n, dim, labels, rng)
+        label = np.round(other * (1e7 if kind == "offset" else 1))
+        found = estimate_label(block, label, k)
+        assert found.value == pytest.approx(ross_by_definition(block, label, k), abs=1e-10)
+        swapped = Context(x_discrete=(True,) * labels, y_discrete=(False,) * dim)
+        assert make_estimator("ross", k=k).estimate(label, block, swapped).value == found.value
+
+
+def test_ross_agrees_with_scikit_learn() -> None:
+    """Up to its noise of 1e-10 and its scaling to sd 1, which does nothing to one column."""
+    rng = np.random.default_rng(8)
+    label = rng.integers(0, 5, (700, 1)).astype(float)
+    block = label**2 / 4 + rng.standard_normal((700, 1))
+    peer = mutual_info_classif(block, label[:, 0], n_neighbors=4, random_state=0)[0]
+    assert estimate_label(block, label, 4).value == pytest.approx(peer, abs=1e-9)
+
+
+def test_ross_leaves_lone_labels_out_and_says_so() -> None:
+    rng = np.random.default_rng(2)
+    block, label = rng.standard_normal((60, 2)), np.repeat([0.0, 1.0, 2.0], 20)[:, None]
+    label[0], label[1:3] = 7, 8
+    found = estimate_label(block, label, 3)
+    assert found.value == estimate_label(block[1:], label[1:], 3).value
+    assert found.diagnostics["points_left_out"] == 1
+    assert "1 of 60 points have a label that no other point has" in found.warnings[0]
+    assert "1 labels have 3 or fewer points" in found.warnings[1]
+    none = estimate_label(block, np.arange(60.0)[:, None], 3)
+    assert np.isnan(none.value)
+    assert none.warnings == ("no two points share a label",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dim", [1, 3, TREE_DIMENSIONS, TREE_DIMENSIONS + 1])
+def test_search_of_one_block(kind: str, dim: int) -> None:
+    block, _ = draw(kind, 700, dim, 1, np.random.default_rng(dim))
+    away = np.array([np.abs(block - row).max(axis=1) for row in block])
+    radii = neighbor_radii(block, 4, 2)
+    np.testing.assert_array_equal(radii, np.sort(away, axis=1)[:, 4])
+    np.testing.assert_array_equal(count_within(block, radii, 2), (away <= radii[:, None]).sum(axis=1) - 1)
+
+    def sum_of_members(centers: Indices, members: Indices, starts: Indices) -> Array:
+        return np.add.reduceat(members + 1000.0 * centers, starts)
+
+    expected = ((away <= radii[:, None]) * (np.arange(700) + 1000 * np.arange(700)[:, None])).sum(axis=1)
+    np.testing.assert_array_equal(reduce_neighborhoods(block, radii, sum_of_members, 2), expected)
+
+
+def normal_pairs(name: str, rho: float, seeds: int, n: int = 1000) -> Array:
+    values = []
+    for seed in range(seeds):
+        x, noise = np.random.default_rng([seed, 11]).standard_normal((2, n, 1))
+        values.append(make_estimator(name).estimate(x, rho * x + np.sqrt(1 - rho**2) * noise, Context()).value)
+    return np.array(values)
+
+
+@pytest.mark.parametrize(("name", "bias"), [("ksg-2", 0.01), ("kl", 0.03), ("mixed-ksg", 0.01), ("lnc", 0.02)])
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
+def test_mean_over_seeds_is_the_closed_form(name: str, bias: float, rho: float) -> None:
+    values = normal_pairs(name, rho, 20)
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    assert abs(values.mean() + 0.5 * np.log1p(-(rho**2))) < 4 * error + bias
+    if rho == 0:
+        assert values.min() < 0  # never clipped
+
+
+def test_lnc_sees_dependence_where_ksg_saturates() -> None:
+    """I = 6.2 nats; from 500 points KSG-2 cannot give more than psi(n) - psi(k) - 1/k = 4.5, by n_x, n_y >= k."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((500, 1))
+    y = x + 0.002 * rng.standard_normal((500, 1))
+    truth = 0.5 * np.log1p(1 / 0.002**2)
+    assert truth > digamma(500) - digamma(5) - 1 / 5
+    plain, corrected = (make_estimator(name, k=5).estimate(x, y, Context()).value for name in ("ksg-2", "lnc"))
+    assert plain < digamma(500) - digamma(5) - 1 / 5
+    assert abs(corrected - truth) < 0.5
+    assert make_estimator("lnc[alpha=0]").estimate(x, y, Context()).value == plain
+    line = make_estimator("lnc").estimate(x, 2 * x, Context())
+    assert any("lie on a line" in text for text in line.warnings)
+
+
+TASKS = [
+    "discrete-uniform-noise",
+    "zero-inflated-poisson",
+    "label-gaussian[classes=3,dim=2]",
+    "label-gaussian[arrangement=line,classes=2,dim=1]",
+]
+
+
+def mean_error(spec: str, task: str) -> tuple[float, float]:
+    """Mean error over 20 samples of n = 2000, and its standard error."""
+    distribution, estimator, values = make_distribution(task), make_estimator(spec), []
+    for seed in range(20):
+        sample = distribution.sample(2000, np.random.default_rng([seed, 5]))
+        context = Context(x_discrete=distribution.x_discrete, y_discrete=distribution.y_discrete)
+        values.append(estimator.estimate(sample.x, sample.y, context).value)
+    truth = distribution.ground_truth()
+    assert truth is not None
+    return float(np.mean(values) - truth.value), float(np.std(values, ddof=1) / np.sqrt(20))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", ["mixed-ksg", "ross"])
+def test_mixed_truths(name: str, task: str) -> None:
+    """Bias at n = 2000 is below 0.01, as for KSG."""
+    error, standard_error = mean_error(name, task)
+    assert abs(error) < 4 * standard_error + 0.01
+
+
+def test_the_articles_logarithms_need_many_neighbors() -> None:
+    """Where a label meets a continuous variable, the bias is that of log(m + 1) for psi(m): of order 1/k."""
+    few, many = (mean_error(f"mixed-ksg[counts=article,k={k}]", TASKS[0])[0] for k in (5, 40))
+    assert few < -0.1
+    assert few / 3 < many < 0
+
+
+def test_mixed_ksg_counts_where_everything_is_discrete() -> None:
+    """Every cell holds more than k points: the plug-in value, with digamma for the logarithm of the cells."""
+    x, y = np.random.default_rng(1).integers(0, 3, (2, 600, 1)).astype(float)
+    table = np.array([[((x == i) & (y == j)).sum() for j in range(3)] for i in range(3)])
+    outer = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True)
+    expected = (table * (digamma(table) + np.log(600) - np.log(outer))).sum() / 600
+    assert make_estimator("mixed-ksg[counts=article]").estimate(x, y, Context()).value == pytest.approx(
+        expected, abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", ["ksg-2", "kl", "mixed-ksg", "lnc"])
+def test_margins(name: str) -> None:
+    x, y = draw("normal", 400, 1, 1, np.random.default_rng(5))
+
+    def estimate(margins: str, x: Array, y: Array) -> Estimate:
+        return make_estimator(name, margins=margins).estimate(x, y, Context())
+
+    assert estimate("normal", x**3, np.exp(y)).value == estimate("normal", x, y).value
+    standard = estimate("standard", x, y).value
+    assert estimate("standard", 300 * x, y + 7).value == pytest.approx(standard, abs=1e-9)
+    assert abs(estimate("raw", 100 * x, y).value - estimate("raw", x, y).value) > 0.01  # no claim of scale invariance
+    assert any("standard deviations" in text for text in estimate("raw", 100 * x, y).warnings)
+    assert estimate("standard", 100 * x, y).warnings == ()
+
+
+def test_ties_are_warned_of_where_they_harm() -> None:
+    x, y = (np.repeat(block, 5, axis=0) for block in draw("normal", 40, 1, 1, np.random.default_rng(5)))
+    assert "200 of 200 points coincide" in make_estimator("ksg-2").estimate(x, y, Context()).warnings[0]
+    found = make_estimator("kl").estimate(x, y, Context())
+    assert np.isnan(found.value)
+    assert ["in x" in text or "in y" in text or "in (x, y)" in text for text in found.warnings] == [True] * 3
+    assert make_estimator("mixed-ksg").estimate(x, y, Context()).warnings == ()
+
+
+def test_limits() -> None:
+    for name in ("ksg-2", "kl", "mixed-ksg", "lnc"):
+        estimator = make_estimator(name, k=5)
+        assert "more than k = 5 points, got 5" in str(estimator.unsupported(5, 1, 1, (False,), (False,)))
+        assert estimator.unsupported(6, 1, 1, (False,), (False,)) is None
+    assert "2 + 1 > 2" in str(make_estimator("lnc").unsupported(50, 2, 1, (False, False), (False,)))
+    ross = make_estimator("ross")
+    assert ross.unsupported(50, 2, 1, (False, False), (True,)) is None
+    assert ross.unsupported(50, 1, 2, (True,), (False, False)) is None
+    assert "all columns of x discrete" in str(ross.unsupported(50, 2, 1, (False, True), (True,)))
+    assert "continuous columns are not supported" in str(ross.unsupported(50, 1, 1, (False,), (False,)))
