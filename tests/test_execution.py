@@ -77,7 +77,7 @@ def test_each_fault_gets_its_status_and_harms_no_other_trial(
 
 def command(store: Path, seeds: int, tasks: Sequence[str]) -> list[str]:
     specs = ",".join(f"{FILE}:FaultyTask[{task}]" for task in tasks)
-    options = ["--n", "100", "--seeds", str(seeds), "--jobs", "2", "--timeout", "3", "--memory", "600M"]
+    options = ["--n", "100", "--seeds", str(seeds), "--jobs", "2", "--timeout", "5", "--memory", "600M"]
     return [sys.executable, "-m", "mibench", "run", "--estimator", f"{FILE}:Faulty", "--store", str(store),
             "--distribution", specs, "--format", "json", *options]  # fmt: skip
 
