@@ -27,6 +27,7 @@ from mibench.registry import register_estimator
       pages = {2318--2321},
       year = {1995}
     }""",
+    version="2",
     symmetric=True,
     deterministic=True,
     invariances=("shift", "scale", "column-scale", "linear", "rows"),
