@@ -248,22 +248,18 @@ def test_dependence_beside_the_variance_is_lost_and_the_warning_says_so() -> Non
 # Autoencoder
 
 
-def parabola(n: int) -> tuple[Array, Array]:
-    """X on a curve whose axis of largest variance hides the sign of t, and Y = t with noise."""
-    rng = np.random.default_rng(0)
-    t = rng.uniform(-1, 1, (n, 1))
-    return np.hstack([t, 3 * t**2]), t + 0.1 * rng.standard_normal((n, 1))
-
-
 def test_an_autoencoder_follows_a_curve_that_principal_components_fold() -> None:
-    x, y = parabola(2000)
-    whole = estimate("ksg", x[:, :1], y).value
+    """X runs around most of a circle; the height, its leading component, takes each of its large values twice."""
+    rng = np.random.default_rng(0)
+    t = rng.uniform(-1, 1, (2000, 1))
+    x, y = np.hstack([np.cos(2.6 * t), np.sin(2.6 * t)]), t + 0.1 * rng.standard_normal((2000, 1))
+    whole = estimate("ksg", t, y).value
     folded = estimate("compressed[dim=1]", x, y)
-    followed = estimate("compressed[dim=1,encoder=autoencoder,max_steps=1000]", x, y)
-    # t given t^2 is two values of like probability, which y tells apart but near 0: about log 2 is lost.
-    assert folded.value == pytest.approx(whole - math.log(2), abs=0.15)
+    followed = estimate("compressed[dim=1,encoder=autoencoder,max_steps=600,hidden=64]", x, y)
+    assert folded.value < whole - 0.3
     assert followed.value == pytest.approx(whole, abs=0.15)
-    assert followed.diagnostics["variance_kept_x"] > 0.95
+    assert folded.diagnostics["variance_kept_x"] < 0.7
+    assert followed.diagnostics["variance_kept_x"] > 0.85
 
 
 def test_autoencoder_draws_from_the_context_only() -> None:
