@@ -278,6 +278,8 @@ class Configurable:
 class EstimatorFacts:
     """What a listing shows of an estimator; literals in `@register_estimator(...)`.
 
+    An estimator that wraps another has facts of its own on the object, where they follow from the one it wraps.
+
     Attributes
     ----------
     name, family, summary, citation
