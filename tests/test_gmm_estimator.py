@@ -196,6 +196,8 @@ def test_doubts_are_said() -> None:
     ring = np.random.default_rng(0).uniform(0, 2 * math.pi, size=(300, 1))
     assert said("most_components", estimate(np.cos(ring), np.sin(ring), most_components=2))
     assert said("few for", estimate(*gaussian_pair(100, 8, 0.5, 0)))
+    heavy = make_distribution("student[dim_x=2,dim_y=2]").sample(1000, np.random.default_rng(0))
+    assert said("no such mixture", estimate(heavy.x, heavy.y, components=2))
     assert said("above log n", estimate(*gaussian_pair(100, 3, 0.99, 0)))
     assert said("not corrected", estimate(*gaussian_pair(100, 3, 0.5, 0), components=2))
 

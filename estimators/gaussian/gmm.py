@@ -20,6 +20,8 @@ PATIENCE, FEWEST_POINTS = 2, 2
 FEW_POINTS = 5
 # Of Monte Carlo, in units of the sampling error: it adds 2% to the error of the estimate.
 MONTE_CARLO_SHARE = 0.2
+# A mean over the sample that is so many sampling errors from the mixture's own is no accident.
+FAR = 3
 # The bias of more parameters is left alone: the information matrix would take seconds.
 MOST_CORRECTED = 1000
 
@@ -51,7 +53,8 @@ class GMM(Estimator):
     `Mixture.fitting_bias`; exact for one component, where this is `cca` without bias.
 
     Exact in the limit where (X, Y) is such a mixture, and there more precise than any estimate without a model;
-    elsewhere on neither side of the truth. Heavy tails and skewed margins take many components: `margins=normal`.
+    elsewhere on neither side of the truth: a warning compares I(p) with the mean log-ratio over the sample. Heavy tails
+    and skewed margins take many components, of which `margins=normal` may need fewer.
     """
 
     components: int | Literal["bic"] = parameter("bic", "components of the mixture", low=1)
@@ -68,8 +71,15 @@ class GMM(Estimator):
         points, dim_x = math.sqrt(n) * np.hstack(bases), bases[0].shape[1]
         fits = self._fits(points, dim_x, context.rng)
         fit = min(fits, key=lambda candidate: (candidate.collapsed, candidate.bic))
-        limit = MONTE_CARLO_SHARE * float(fit.mixture.log_ratio(points).std()) / math.sqrt(n)
-        value, error = fit.mixture.mutual_information(limit, context.rng)
+        ratio = fit.mixture.log_ratio(points)
+        sampling_error = float(ratio.std()) / math.sqrt(n)
+        value, error = fit.mixture.mutual_information(MONTE_CARLO_SHARE * sampling_error, context.rng)
+        doubts = self._doubts(fit, value)
+        if abs(ratio.mean() - value) > FAR * sampling_error:
+            doubts.append(
+                f"the mixture's information is {value:.3g}, but over the sample its log-ratio has mean "
+                f"{ratio.mean():.3g}: the data are no such mixture (heavy tails, curved dependence)"
+            )
         bias = self._bias(fit, points)
         diagnostics = {
             "components": len(fit.mixture.weights),
@@ -78,10 +88,12 @@ class GMM(Estimator):
             "log_likelihood": fit.log_likelihood / n,
             "em_steps": fit.steps,
             "monte_carlo_error": error,
+            "mean_log_ratio": float(ratio.mean()),
             "bias": bias,
         }
-        value -= bias or 0.0
-        return Estimate(value, diagnostics=diagnostics, warnings=tuple(self._doubts(fit, value, bias)))
+        if bias is None:
+            doubts.append(f"the bias of {fit.mixture.parameters} parameters fitted to {n} points is not corrected")
+        return Estimate(value - (bias or 0.0), diagnostics=diagnostics, warnings=tuple(doubts))
 
     def unsupported(
         self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
@@ -117,7 +129,7 @@ class GMM(Estimator):
             return None
         return mixture.fitting_bias(points)
 
-    def _doubts(self, fit: Fit, value: float, bias: float | None) -> list[str]:
+    def _doubts(self, fit: Fit, value: float) -> list[str]:
         doubts, n, components = [], fit.n, len(fit.mixture.weights)
         if not fit.converged:
             doubts.append(f"EM has not converged after {fit.steps} steps")
@@ -138,6 +150,4 @@ class GMM(Estimator):
             )
         if n < FEW_POINTS * fit.mixture.parameters:
             doubts.append(f"{n} points are few for {fit.mixture.parameters} parameters: the estimate is uncertain")
-        if bias is None:
-            doubts.append(f"the bias of {fit.mixture.parameters} parameters fitted to {n} points is not corrected")
         return doubts
