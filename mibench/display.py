@@ -229,9 +229,14 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def citation_text(bibtex: str) -> str:
-    """Write a BibTeX entry as a line of text: authors (year). title. journal."""
-    fields = dict(re.findall(r"(\w+)\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", bibtex))
+def citation_texts(bibtex: str) -> list[str]:
+    """Write each BibTeX entry as a line of text: authors (year). title. journal."""
+    return [_citation_text(entry) for entry in re.split(r"^\s*(?=@)", bibtex, flags=re.MULTILINE) if entry.strip()]
+
+
+def _citation_text(entry: str) -> str:
+    found = re.findall(r"(\w+)\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", entry)
+    fields = {key: re.sub(r"\s+", " ", value) for key, value in found}  # long values run over several lines
     where = (
         fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("howpublished", "")
     )

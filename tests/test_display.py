@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json
+from mibench.display import cell_table, citation_texts, estimator_labels, in_units, table, to_csv, to_json
 from mibench.registry import make_estimator
 from mibench.scoring import summarise
 from mibench.store import COLUMNS
@@ -161,3 +161,19 @@ def test_csv_parses_back() -> None:
     assert float(found[1]["estimate"]) == 1 / 3
     assert found[1]["error_text"] == ""
     assert to_csv([]) == ""
+
+
+def test_several_citations_are_several_lines() -> None:
+    bibtex = """@article{one,
+      author = {Ada Lovelace and
+                Emmy Noether},
+      title = {Sets of {\\'E}lie},
+      journal = {Notes},
+      year = {1901}
+    }
+
+    @misc{two, author = {Paul L{\\'e}vy}, title = {Walks}, year = {1940}, eprint = {1.2}}"""
+    assert citation_texts(bibtex) == [
+        "Ada Lovelace and Emmy Noether (1901). Sets of Élie. Notes",
+        "Paul Lévy (1940). Walks. arXiv:1.2",
+    ]
