@@ -203,10 +203,10 @@ def test_coverage_is_nominal(estimator: str, law: str, method: str, repeats: int
 
 @pytest.mark.slow
 def test_the_jackknife_is_too_wide_for_nearest_neighbours() -> None:
-    """As its description says: by a factor of about 1.5. 60 repeats know the sd to 9%."""
+    """As its description says: 1.3 to 2 times. 60 repeats know the sd to 9%."""
     share, ratio = repeat("ksg", "gaussian-sparse[rho=0.75,dim_x=1,dim_y=1]", 500, "jackknife", repeats=60)
     assert share >= 0.9
-    assert 1.2 < ratio < 1.9
+    assert 1.2 < ratio < 2.1
 
 
 # ---------------------------------------------------------------------------------------------------------------------
