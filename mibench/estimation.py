@@ -22,6 +22,7 @@ from mibench import registry
 from mibench.inputs import Discrete, as_columns, as_pair, check_finite, check_supported, constant_columns
 from mibench.interface import Array, Context, Estimate, Estimator, InputError
 from mibench.intervals import check_interval, with_interval
+from mibench.provenance import has_gpu_files
 from mibench.registry import make_estimator
 
 if TYPE_CHECKING:
@@ -354,10 +355,11 @@ def _device(estimator: Estimator, device: str) -> str:
         raise InputError(f"device {device!r} is not accepted; give auto, cpu or cuda")
     if device == "cpu" or "cuda" not in estimator.facts.devices:
         return "cpu"
-    import torch
+    if has_gpu_files():
+        import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
+        if torch.cuda.is_available():
+            return "cuda"
     if device == "cuda":
         raise InputError("no CUDA device is at hand; give device auto or cpu")
     return "cpu"

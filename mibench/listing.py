@@ -195,7 +195,7 @@ def _known(truth: GroundTruth, unit: str) -> str:
 
 def _describe(one: Configurable | type[Configurable]) -> str:
     cls = _class(one)
-    facts = cls.facts
+    facts = one.facts  # an object may know more than its class: what it wraps
     kind = "estimator" if issubclass(cls, Estimator) else "distribution"
     lines = [f"{facts.name} ({kind}, family {facts.family}, version {facts.version})", "", facts.summary]
     if inspect.getdoc(cls):

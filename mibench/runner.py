@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import glob
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_
 from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.intervals import check_interval
 from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
-from mibench.provenance import environment, read_again
+from mibench.provenance import environment, has_gpu_files, read_again
 from mibench.registry import distributions, estimators, make_estimator, nearest
 from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
 
@@ -199,7 +198,7 @@ def resolve_device(name: str, made: Sequence[Estimator]) -> tuple[str, str | Non
 
 
 def _gpu_name() -> str | None:
-    if sys.platform == "linux" and not (glob.glob("/dev/nvidia[0-9]*") or Path("/dev/dxg").exists()):
+    if not has_gpu_files():
         return None
     code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -140,7 +140,7 @@ WRONG = [
     ("run --estimator ksg[k=0]", r"k = 0 is out of range; give whole number >= 1"),
     ("run --estimator ksg[k=2.5]", r"k = '2.5' is not accepted; give whole number >= 1"),
     ("run --estimator ksg[margins=rank]", "give one of raw, standard, normal"),
-    ("run --estimator binning[bins=1]", "give whole number >= 2, or none"),
+    ("run --estimator binning-adaptive[bins=1]", "give whole number >= 2, or none"),
     ("run --estimator ksg[k", "brackets do not match"),
     ("run --estimator ksg[k=3,k=4]", "parameter k is given twice"),
     ("run --estimator ksg[3]", "'3' in 'ksg.3.' is no parameter"),

@@ -274,8 +274,9 @@ class _Server:
 
 
 def _modules(batch: Batch) -> set[str]:
-    """Return the modules, or the files, that the batch's objects come from."""
-    found: set[str] = set()
+    """Return the modules, or the files, that the batch's objects come from and train with."""
+    # An estimator may import torch only when it trains: once before forking costs less than in every child.
+    found = {"torch"} if batch.trials[0].estimator.facts.trains else set()
     owners: list[Configurable] = [batch.trials[0].estimator, *(trial.task.distribution for trial in batch.trials)]
     while owners:
         owner = owners.pop()
