@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mibench import suites
 from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
 from mibench.interface import Estimator, InputError, JointDistribution
+from mibench.intervals import check_interval
 from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
 from mibench.provenance import environment, has_gpu_files, read_again
 from mibench.registry import distributions, estimators, make_estimator, nearest
@@ -55,11 +56,14 @@ class Request:
     seeds: int | None = None
     first_seed: int = 0
     device: str = "auto"
+    interval: str | None = None
+    level: float | None = None
 
 
 def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     """Turn a request into trials; with notes for the user, and the name of the GPU that they run on."""
     _check_counts(request)
+    level = check_interval(request.interval, request.level)
     read_again()
     made = [make_estimator(one) for spec in request.estimators for one in _expand_estimator(spec)]
     groups, notes = _task_groups(request)
@@ -68,7 +72,7 @@ def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     for tasks, ns, default_seeds in groups:
         count = default_seeds if request.seeds is None else request.seeds
         seeds = range(request.first_seed, request.first_seed + count)
-        planned += make_trials(made, tasks, ns, seeds, device)
+        planned += make_trials(made, tasks, ns, seeds, device, interval=request.interval, level=level)
     trials = distinct(planned)
     if trials and all(trial.skip for trial in trials):
         first = trials[0]
@@ -214,6 +218,8 @@ def run(
     seeds: int | None = None,
     first_seed: int = 0,
     device: str = "auto",
+    interval: str | None = None,
+    level: float | None = None,
     store: str | Path = DEFAULT_STORE,
     jobs: int | None = None,
     timeout: float = 3600.0,
@@ -235,6 +241,8 @@ def run(
         Sample sizes, and how many seeds from which on; a seed sets the data and the initialisation.
     device
         "auto", "cpu" or "cuda".
+    interval, level
+        "subsample" or "jackknife", and its nominal coverage (default 0.95), see `mibench.intervals`; None: no interval.
     store
         SQLite file that keeps every row; what it has already is not run again.
     jobs, timeout, memory
@@ -262,6 +270,8 @@ def run(
         seeds=plain(seeds),
         first_seed=plain(first_seed),
         device=device,
+        interval=interval,
+        level=plain(level),
     )
     trials, _, gpu = plan(request)
     opened = Store(store)

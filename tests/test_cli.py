@@ -320,11 +320,12 @@ ROW = {
     "run_key", "code", "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x",
     "dim_y", "n", "seed", "status", "estimate", "low", "high", "level", "quantity", "bound", "truth", "truth_low",
     "truth_high", "truth_se", "truth_method", "oracle", "wall_s", "cpu_s", "batch_size", "peak_rss_mb", "device",
-    "diagnostics", "warnings", "error_type", "error_text", "created_utc", "environment",
+    "diagnostics", "warnings", "error_type", "error_text", "created_utc", "environment", "interval",
 }  # fmt: skip
 CELL = {
     "estimator", "params", "distribution", "dim_x", "dim_y", "n", "quantity", "trials", "ok", "truth", "mean", "bias",
     "bias_se", "sd", "rmse", "mae", "oracle_rmse", "efficiency", "coverage", "median_wall_s",
+    "interval", "level", "intervals", "mean_width",
 }  # fmt: skip
 IN_NATS = {"truth", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse"}
 

@@ -34,7 +34,7 @@ def row(**columns: Any) -> dict[str, Any]:
 # Units
 
 INFORMATION = {"estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle"}
-SCORES = {"truth", "truth_se", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse"}
+SCORES = {"truth", "truth_se", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse", "mean_width"}
 
 
 def test_bits_convert_what_is_information_and_nothing_else() -> None:
@@ -116,6 +116,17 @@ def test_another_quantity_is_named() -> None:
     drawn = cell_table(summarise([row(), row(estimator="dse", quantity="dsmi", truth=None)]), "nats")
     assert "quantity" in drawn
     assert "dsmi" in drawn
+
+
+def test_coverage_is_shown_where_intervals_were_asked_for() -> None:
+    """One of three trials has no interval, which its coverage says; a plain cell beside it has no coverage at all."""
+    assert "coverage" not in cell_table(summarise([row()]), "nats")
+    asked = [row(interval="subsample"), row(interval="subsample", high=0.55), row(interval="subsample", low=None)]
+    head, first, second, caption = cell_table(summarise([*asked, row(n=200, low=None)]), "nats").splitlines()
+    assert head.split()[-4:] == ["coverage", "width", "ok", "time"]
+    assert "  0.50 of 2  0.4000  3/3 ok  " in first
+    assert second.split()[-6:-4] == ["–", "–"]
+    assert "share of the 90% subsample intervals that hold the truth" in caption
 
 
 def test_labels_name_the_parameters_that_differ() -> None:
