@@ -82,6 +82,24 @@ class JointCritic(Critic):
         return scores
 
 
+class OfX(Critic):
+    """f(x, y) = network(x), such as minus the logarithm of a baseline."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Critic.all_pairs`."""
+        scores: Tensor = self.network(x).expand(-1, -1, y.shape[1])
+        return scores
+
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
+        scores: Tensor = self.network(x).mT.expand(-1, len(shifts), -1)
+        return scores
+
+
 class SumCritic(Critic):
     """f(x, y) = base(x, y) + learned(x, y), such as a fixed log-density ratio and what is learned on top of it."""
 
