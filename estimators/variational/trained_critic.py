@@ -20,9 +20,7 @@ VALIDATION_SHIFTS = range(6)
 class TrainedCritic(Trained[Critic]):
     """A trained critic; a subclass says `objective` and `evaluate`, see `Trained`."""
 
-    critic: Kind = parameter(
-        "separable", "g(x).h(y); g(x)' W h(y), or x' W y without layers; f([x, y]); f([g(x), h(y)])"
-    )
+    critic: Kind = parameter("separable", "f(x, y): g(x).h(y); g(x)' W h(y); f([x, y]); f([g(x), h(y)])")
     embedding: int = parameter(32, "length of g(x) and h(y) (separable and bilinear critic)", low=1)
 
     def __post_init__(self) -> None:
