@@ -20,7 +20,7 @@ from mibench.registry import register_estimator
 @register_estimator(
     name="interpolated",
     family="variational",
-    summary="I_alpha lower bound between TUBA (alpha=0) and InfoNCE (alpha=1) of a trained critic, on held-out points",
+    summary="I_alpha lower bound, from TUBA (alpha=0) to InfoNCE (alpha=1), on held-out points",
     citation="poole2019variational",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),

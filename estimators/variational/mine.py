@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mibench.estimators.variational.bounds import donsker_varadhan
-from mibench.estimators.variational.critics import Critic, Kind
+from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_critic import TrainedOnPairs
 from mibench.interface import parameter
@@ -47,7 +47,6 @@ class MINE(TrainedOnPairs):
     exp f is moderate, without limit where few terms carry the mean, which a warning then says.
     """
 
-    critic: Kind = parameter("concatenated", "f(x, y): g(x).h(y); g(x)' W h(y); f([x, y]); f([g(x), h(y)])")
     rate: float = parameter(0.01, "weight of the new batch in the moving average of exp f; 1: none", low=1e-4, high=1.0)
 
     def network(self, dim_x: int, dim_y: int, generators: Generators) -> Critic:

@@ -17,7 +17,7 @@ from mibench.registry import register_estimator
 @register_estimator(
     name="smile",
     family="variational",
-    summary="Donsker-Varadhan with a clipped density ratio, critic trained by Jensen-Shannon divergence; no bound",
+    summary="Donsker-Varadhan with clipped density ratio, of a critic trained by Jensen-Shannon; no bound",
     citation="""@inproceedings{song2020understanding,
       author = {Jiaming Song and Stefano Ermon},
       title = {Understanding the Limitations of Variational Mutual Information Estimators},

@@ -47,6 +47,7 @@ class TrainedCritic(Trained[Critic]):
 class TrainedOnPairs(TrainedCritic):
     """A value of scores of joint pairs and of shuffled ones; a subclass says `value`, and `gain` if that differs."""
 
+    critic: Kind = parameter("concatenated", "f(x, y): g(x).h(y); g(x)' W h(y); f([x, y]); f([g(x), h(y)])")
     shuffles: int = parameter(100, "product pairs per held-out point at evaluation", low=1)
 
     @abstractmethod
