@@ -13,8 +13,17 @@ from mibench import registry
 from mibench.testing import Check, distribution_checks, estimator_checks
 
 QUICK: dict[str, dict[str, Any]] = {
+    "density-ratio": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "dv": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "flo": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "infonce": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "interpolated": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "jsd": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "mine": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "nwj": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "smile": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "tuba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "wasserstein": {"max_steps": 100, "validate_every": 25, "hidden": 32},
 }
 EXPECTED: dict[str, dict[str, str]] = {}
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 
 def infonce(scores: Tensor) -> Tensor:
@@ -38,3 +40,89 @@ def nwj(joint: Tensor, product: Tensor) -> Tensor:
     A lower bound in expectation, tight at the pointwise MI only.
     """
     return 1 + joint.mean(-1) - product.exp().mean(-1)
+
+
+def pairs_of(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Joint (..., K) and product scores (..., K (K-1)) of all pairs (..., K, K): the diagonal, and the rest by rows."""
+    K = scores.shape[-1]
+    # Without its last element, the matrix laid out in rows of K + 1 has the diagonal as its first column.
+    others = scores.flatten(-2)[..., :-1].reshape(*scores.shape[:-2], K - 1, K + 1)[..., 1:]
+    return scores.diagonal(dim1=-2, dim2=-1), others.flatten(-2)
+
+
+def tuba(scores: Tensor, log_baseline: Tensor) -> Tensor:
+    """TUBA: 1 + E_joint log(exp f / a(x)) - E_product exp f / a(x), of scores (..., K, K) and log a(x_i) (..., K).
+
+    NWJ with f - log a in place of f: a lower bound in expectation for every positive a. For a given critic the best
+    a(x) is the mean of exp f(x, y) over y. As in `infonce`, x is the variable that is held while y varies.
+    """
+    return nwj(*pairs_of(scores - log_baseline[..., None]))
+
+
+def interpolated(scores: Tensor, log_baseline: Tensor, alpha: float) -> Tensor:
+    """I_alpha: NWJ of log(exp f / (alpha m + (1 - alpha) a)), of scores (..., K, K) and log a(x_i) (..., K).
+
+    m is the mean of exp f(x, y_j) over K - 1 values of y. A lower bound in expectation for every f, a and alpha in
+    [0, 1]; TUBA at 0, InfoNCE of K - 1 pairs at 1. Less than 1 + log((K - 1) / alpha), and at most log(K - 1) at 1.
+    """
+    return nwj(*interpolated_scores(scores - log_baseline[..., None], alpha))
+
+
+def interpolated_scores(scores: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Joint and product scores (..., r), whose NWJ bound is I_alpha, of f - log a for r points against K, (..., r, K).
+
+    The i-th point's partner is in column i. The bound needs the mean m to be the same function of independent y in
+    both expectations, so it is one of K - 1 terms: y_1, the point's partner or not, and K - 2 more. In the joint score
+    one of the others sits out, the next. In the product score the partner does, and each of the others takes the place
+    of y_1 in turn; their mean is (m / a) / (alpha m / a + 1 - alpha).
+    """
+    rows, K = scores.shape[-2:]
+    partner = torch.eye(rows, K, dtype=torch.bool, device=scores.device)
+
+    def log_blend(log_mean: Tensor) -> Tensor:
+        if alpha in (0, 1):
+            return alpha * log_mean
+        return torch.logaddexp(log_mean + math.log(alpha), log_mean.new_tensor(math.log1p(-alpha)))
+
+    log_joint, log_product = (
+        scores.masked_fill(left_out, -math.inf).logsumexp(-1) - math.log(K - 1)
+        for left_out in (partner.roll(1, -1), partner)
+    )
+    return scores.diagonal(dim1=-2, dim2=-1) - log_blend(log_joint), log_product - log_blend(log_product)
+
+
+def jensen_shannon(joint: Tensor, product: Tensor) -> Tensor:
+    """Jensen-Shannon: log 2 + 1/2 E_joint log s(f) + 1/2 E_product log s(-f), of (..., n) and (..., m).
+
+    s(t) = 1 / (1 + exp(-t)), so that f is the log-odds of a classifier. A lower bound, in expectation, on the
+    Jensen-Shannon divergence of joint and product, which is at most log 2; tight at the pointwise MI only. It says how
+    well f tells joint from product pairs, not how large the MI is.
+    """
+    told = logsigmoid(joint).mean(-1) + logsigmoid(-product).mean(-1)
+    return math.log(2) + told / 2
+
+
+def smile(joint: Tensor, product: Tensor, tau: float) -> Tensor:
+    """SMILE: E_joint f - log E_product clip(exp f, exp(-tau), exp(tau)), of (..., n) and (..., m).
+
+    No bound: at f = pointwise MI it is MI - log E_product clip(...), above MI where the clipping takes more than
+    it adds, with a variance that it keeps small; without limit for large f. Donsker-Varadhan at tau = inf.
+    """
+    return donsker_varadhan(joint, product.clamp(-tau, tau))
+
+
+def flo(scores: Tensor, dual: Tensor) -> Tensor:
+    """FLO: 1 - mean over i of u_i + exp(-u_i) mean_{j != i} exp(f_ij - f_ii), of scores (..., r, K) and u_i (..., r).
+
+    r points against K; the i-th point's partner is in column i. A lower bound in expectation for every f and every
+    u(x, y), by u + t exp(-u) >= 1 + log t; tight at f = pointwise MI plus any function of x and u = log t, the
+    logarithm of E exp(f(x, y') - f(x, y)) over y'. With u = log a(x) - f it is TUBA.
+    """
+    return 1 - (dual + (log_contrast(scores) - dual).exp()).mean(-1)
+
+
+def log_contrast(scores: Tensor) -> Tensor:
+    """log mean_{j != i} exp(f_ij - f_ii), shape (..., r), of scores (..., r, K): how the others do against the partner."""
+    partner = torch.eye(*scores.shape[-2:], dtype=torch.bool, device=scores.device)
+    others = scores.masked_fill(partner, -math.inf).logsumexp(-1) - math.log(scores.shape[-1] - 1)
+    return others - scores.diagonal(dim1=-2, dim2=-1)

@@ -83,9 +83,9 @@ class JointCritic(Critic):
 
 
 class LipschitzCritic(Critic):
-    """f(x, y) = network([x, y]), whose layers all have spectral norm at most 1.
+    """f(x, y) = network([x, y]), whose layers all have spectral norm at most 1 (unless `spectral` is off).
 
-    With activations of slope at most 1 it is 1-Lipschitz in the Euclidean distance of (x, y). Its first layer is one
+    With activations of slope at most 1 it then is 1-Lipschitz in the Euclidean distance of (x, y). Its first layer is one
     matrix: were x and y normalised apart, as parts of a `JointCritic`, the slope could be sqrt(2), and an inner product
     of embeddings has no largest slope. So the first layer is paid per pair too.
     """
@@ -118,6 +118,24 @@ class LipschitzCritic(Critic):
 
     def _scores(self, x: Tensor, y: Tensor) -> Tensor:
         scores: Tensor = self.network(torch.cat([x, y], -1)).squeeze(-1)
+        return scores
+
+
+class OfX(Critic):
+    """f(x, y) = network(x), such as minus the logarithm of a baseline."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Critic.all_pairs`."""
+        scores: Tensor = self.network(x).expand(-1, -1, y.shape[1])
+        return scores
+
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
+        scores: Tensor = self.network(x).mT.expand(-1, len(shifts), -1)
         return scores
 
 

@@ -6,6 +6,7 @@ Points x (B, n, dim_x), y (B, n, dim_y) come in random order; what is reported i
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -16,24 +17,32 @@ NUMBERS_AT_ONCE = 2**24
 FEWEST_TERMS = 100
 
 
-def held_out_infonce(
+def scored_rows(
     critic: Critic, x: Tensor, y: Tensor, negatives: int, at_once: int = NUMBERS_AT_ONCE
-) -> tuple[Tensor, int]:
-    """InfoNCE (B,), averaged over groups of at most `negatives` pairs, and the size of the smallest group.
+) -> Iterator[Tensor]:
+    """Scores (B, r, K) of points against their whole group of at most `negatives`, partners on the diagonal.
 
-    Rows are scored in blocks that hold at most about `at_once` numbers.
+    Blocks of r rows hold at most about `at_once` numbers; all of them together hold every point once, in order.
     """
     replicas, n = x.shape[:2]
     groups = math.ceil(n / negatives)
-    total = torch.zeros(replicas, dtype=torch.float64, device=x.device)
     for x_group, y_group in zip(x.tensor_split(groups, 1), y.tensor_split(groups, 1), strict=True):
         size = x_group.shape[1]
         rows = max(at_once // (replicas * size * critic.numbers_per_pair), 1)
         for start in range(0, size, rows):
-            scores = critic.all_pairs(x_group[:, start : start + rows], y_group)
-            gains = scores.diagonal(start, 1, 2) - scores.logsumexp(2) + math.log(size)
-            total += gains.sum(1, dtype=torch.float64)
-    return total / n, n // groups
+            yield critic.all_pairs(x_group[:, start : start + rows], y_group.roll(-start, 1))
+
+
+def held_out_infonce(
+    critic: Critic, x: Tensor, y: Tensor, negatives: int, at_once: int = NUMBERS_AT_ONCE
+) -> tuple[Tensor, int]:
+    """InfoNCE (B,), averaged over groups of at most `negatives` pairs, and the size of the smallest group."""
+    replicas, n = x.shape[:2]
+    total = torch.zeros(replicas, dtype=torch.float64, device=x.device)
+    for scores in scored_rows(critic, x, y, negatives, at_once):
+        gains = scores.diagonal(0, 1, 2) - scores.logsumexp(2) + math.log(scores.shape[2])
+        total += gains.sum(1, dtype=torch.float64)
+    return total / n, n // math.ceil(n / negatives)
 
 
 def held_out_pairs(
@@ -59,7 +68,8 @@ def pair_warnings(value: float, product: Tensor, n: int) -> tuple[str, ...]:
     warnings, terms = [], effective_pairs(product)
     if terms < FEWEST_TERMS:
         warnings.append(
-            f"about {terms:.0f} of {product.shape[1]} product pairs carry the mean of exp f: the value is biased upward"
+            f"about {terms:.0f} of {product.shape[1]} product pairs carry the mean of exp f: it is mostly too small, "
+            "and the value too large"
         )
     if value > math.log(n):
         warnings.append(f"above log {n} = {math.log(n):.2f} nats, which so few points cannot certify")

@@ -45,7 +45,7 @@ class TrainedCritic(Trained[Critic]):
 
 @dataclass(frozen=True)
 class TrainedOnPairs(TrainedCritic):
-    """A bound on scores of joint pairs and of shuffled ones; a subclass says `value`, and `gain` if that differs.
+    """A value of scores of joint pairs and of shuffled ones; a subclass says `value`, and `gain` if that differs.
 
     One product pair per point makes a noisy gradient: a separable critic learns far less from it than a joint network,
     which costs no more here; and a narrow one, in larger steps, gets as far in a third of the time.
@@ -58,10 +58,10 @@ class TrainedOnPairs(TrainedCritic):
 
     @abstractmethod
     def value(self, joint: Tensor, product: Tensor) -> Tensor:
-        """Return the bound (B,) of scores of joint pairs (B, n) and product pairs (B, m)."""
+        """Return what is reported, (B,), of scores of joint pairs (B, n) and product pairs (B, m)."""
 
     def gain(self, joint: Tensor, product: Tensor) -> Tensor:
-        """Return what training follows the gradient of, where it is not the bound."""
+        """Return what training climbs, stops by and shows in its curves, where that is not the value reported."""
         return self.value(joint, product)
 
     @property
@@ -72,12 +72,13 @@ class TrainedOnPairs(TrainedCritic):
     def objective(self, network: Critic, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See `Trained.objective`; one product pair per point."""
         joint, product = network.shifted(x, y, (0, 1)).to(x.dtype).unbind(1)
-        return self.gain(joint, product), self.value(joint, product)
+        gain = self.gain(joint, product)
+        return gain, gain
 
     def validate(self, network: Critic, x: Tensor, y: Tensor) -> Tensor:
         """See `Trained.validate`; few product pairs per point."""
         scores = network.shifted(x, y, VALIDATION_SHIFTS)
-        return self.value(scores[:, 0], scores[:, 1:].flatten(1))
+        return self.gain(scores[:, 0], scores[:, 1:].flatten(1))
 
     def evaluate(self, network: Critic, x: Tensor, y: Tensor) -> Estimate:
         """See `Trained.evaluate`; `shuffles` product pairs per point."""
