@@ -122,7 +122,7 @@ def flo(scores: Tensor, dual: Tensor) -> Tensor:
 
 
 def log_contrast(scores: Tensor) -> Tensor:
-    """log mean_{j != i} exp(f_ij - f_ii), shape (..., r), of scores (..., r, K): how the others do against the partner."""
+    """Logarithm (..., r) of mean_{j != i} exp(f_ij - f_ii), of scores (..., r, K): the others against the partner."""
     partner = torch.eye(*scores.shape[-2:], dtype=torch.bool, device=scores.device)
     others = scores.masked_fill(partner, -math.inf).logsumexp(-1) - math.log(scores.shape[-1] - 1)
     return others - scores.diagonal(dim1=-2, dim2=-1)

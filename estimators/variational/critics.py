@@ -85,9 +85,9 @@ class JointCritic(Critic):
 class LipschitzCritic(Critic):
     """f(x, y) = network([x, y]), whose layers all have spectral norm at most 1 (unless `spectral` is off).
 
-    With activations of slope at most 1 it then is 1-Lipschitz in the Euclidean distance of (x, y). Its first layer is one
-    matrix: were x and y normalised apart, as parts of a `JointCritic`, the slope could be sqrt(2), and an inner product
-    of embeddings has no largest slope. So the first layer is paid per pair too.
+    With activations of slope at most 1 it then is 1-Lipschitz in the Euclidean distance of (x, y). Its first layer is
+    one matrix: were x and y normalised apart, as parts of a `JointCritic`, the slope could be sqrt(2), and an inner
+    product of embeddings has no largest slope. So the first layer is paid per pair too.
     """
 
     def __init__(

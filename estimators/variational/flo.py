@@ -41,8 +41,8 @@ class FLO(TrainedCritic):
 
     With t the inner expectation, u + t exp(-u) is at least 1 + log t, and -E log t = E f - E_x log E_y' exp f <= I.
     So the bound holds in expectation for every f and u and for any number of y', without a ceiling at log K; it is
-    tight at f = pointwise MI plus any function of x, and u = log t. Critic f and dual variable u are two networks of one
-    kind, trained together. A concatenated critic scores batch_size^2 pairs per step, u only batch_size.
+    tight at f = pointwise MI plus any function of x, and u = log t. Critic f and dual variable u are two networks of
+    one kind, trained together. A concatenated critic scores batch_size^2 pairs per step, u only batch_size.
 
     Where the MI is high, exp(-u) t is rarely huge and mostly small: then few held-out points carry its mean, the value
     varies widely and mostly lies above its expectation, and a warning says so.

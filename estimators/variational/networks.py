@@ -110,7 +110,7 @@ class MaxMin(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Compare the first half with the second; of an odd number, the last stays as it is."""
         half, odd = divmod(values.shape[-1], 2)
-        first, second, last = values.split([half, half, odd], -1)
+        first, second, last = torch.split(values, [half, half, odd], -1)
         return torch.cat([torch.maximum(first, second), torch.minimum(first, second), last], -1)
 
 

@@ -53,7 +53,7 @@ class Wasserstein(Trained[LipschitzCritic]):
     lipschitz=spectral divides every layer by its spectral norm. Then f is 1-Lipschitz, and the value, on held-out
     points, is a lower bound in expectation. With activations other than maxmin such a critic stays far below it.
     lipschitz=penalty subtracts penalty * E max(0, |grad f| - 1)^2 on lines from joint to product pairs. That bounds no
-    slope: the value is divided by the largest one that was found on held-out lines, if that is above 1, and is no bound.
+    slope: the value is divided by the largest one found on held-out lines, if that is above 1, and is no bound.
     """
 
     hidden: int = parameter(64, "width of the hidden layers", low=1)
@@ -87,8 +87,8 @@ class Wasserstein(Trained[LipschitzCritic]):
     ) -> Iterator[tuple[int, Estimate]]:
         """See `Estimator.estimate_batch`; W_1 of data divided by a number is W_1 divided by it."""
         scales = [_power_of_two(x, y) if self.margins == "given" else 1.0 for x, y in zip(xs, ys, strict=True)]
-        scaled = ([block / scale for block, scale in zip(blocks, scales, strict=True)] for blocks in (xs, ys))
-        for index, estimate in super().estimate_batch(*scaled, contexts):
+        xs, ys = ([block / scale for block, scale in zip(blocks, scales, strict=True)] for blocks in (xs, ys))
+        for index, estimate in super().estimate_batch(xs, ys, contexts):
             yield index, _times(estimate, scales[index])
 
     def network(self, dim_x: int, dim_y: int, generators: Generators) -> LipschitzCritic:
