@@ -4,9 +4,9 @@
     python benchmarks/staircase_figure.py --steps 30 --out /tmp/trial.png
 
 X and Y are 20-dimensional normal variables, and once more with Y cubed, which keeps the MI of 2, 4, 6, 8, 10 nats.
-Every step draws a new batch; a bound is evaluated on the batch that is trained on next, so on points it has not seen, with
-the batch's own negatives. All bounds and both kinds of data train as one stack, on the same samples. A concatenated
-critic scores all pairs of a batch: with 256 points that takes hours on a CPU, and it is left out.
+Every step draws a new batch; a bound is evaluated on the batch that is trained on next, so on points it has not seen,
+with the batch's own negatives. All bounds and both kinds of data train as one stack, on the same samples. A
+concatenated critic scores all pairs of a batch: with 256 points that takes hours on a CPU, and it is left out.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def train(kind: Kind, batch: int, steps: int) -> Array:
             y = rho * x + math.sqrt(1 - rho**2) * noise
             scores = critic.all_pairs(
                 x.expand(replicas, -1, -1), torch.stack([y, y**3]).repeat(len(BOUNDS), 1, 1)
-            ).unflatten(0, (len(BOUNDS), len(DATA)))
+            ).view(len(BOUNDS), len(DATA), batch, batch)
             gains = [climbed(one) for one, (climbed, _) in zip(scores, BOUNDS.values(), strict=True)]
             with torch.no_grad():
                 shown = [value(one) for one, (_, value) in zip(scores, BOUNDS.values(), strict=True)]
@@ -126,7 +126,7 @@ def draw(curves: dict[tuple[Kind, int], Array], steps: int, paths: list[Path]) -
                     axis.set_title(name)
             axes[row, 0].set_ylabel(f"{DATA[data]}, K = {batch}")
         handles = {line.get_label(): line for axis in axes[0] for line in axis.lines if line.get_label()[0] != "_"}
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, frameon=False)
+        figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=4, frameon=False)
         figure.supxlabel(f"training step; {steps:,} for each level", fontsize=7)
         figure.supylabel("estimate in nats", fontsize=7)
         for path in paths:

@@ -13,7 +13,7 @@ from mibench import registry
 from mibench.testing import Check, distribution_checks, estimator_checks
 
 QUICK: dict[str, dict[str, Any]] = {
-    "density-ratio": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "density-ratio": {"max_steps": 300, "validate_every": 25, "hidden": 32},
     "dv": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "flo": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "infonce": {"max_steps": 100, "validate_every": 25, "hidden": 32},
