@@ -54,14 +54,16 @@ def test_estimate_is_the_definition(kind: str, dim_x: int, dim_y: int) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_both_searches_find_the_same(kind: str, dim_x: int, dim_y: int, threads: int) -> None:
     x, y = draw(kind, 1200, dim_x, dim_y, np.random.default_rng(3))
-    for trees, pairs in zip(search_trees(x, y, 4, threads), search_pairs(x, y, 4, threads), strict=True):
+    for trees, pairs in zip(
+        search_trees(x, y, [4], threads=threads), search_pairs(x, y, [4], threads=threads), strict=True
+    ):
         np.testing.assert_array_equal(trees, pairs)
 
 
 def test_coinciding_points_count_nobody() -> None:
     x, y = np.repeat([[0.0], [1.0]], 6, axis=0), np.repeat([[0.0], [5.0]], 6, axis=0)
     for search in (search_trees, search_pairs):
-        radii, counts_x, counts_y = search(x, y, 3)
+        radii, counts_x, counts_y = search(x, y, [3])
         assert not radii.any()
         assert not counts_x.any()
         assert not counts_y.any()
@@ -72,7 +74,7 @@ def test_coinciding_points_count_nobody() -> None:
 
 def test_radii_and_counts_by_hand() -> None:
     x, y = np.array([[0.0], [1.0], [3.0], [7.0]]), np.array([[0.0], [2.0], [2.0], [2.0]])
-    radii, counts_x, counts_y = strict_neighbors(x, y, 1)
+    radii, counts_x, counts_y = (found[:, 0] for found in strict_neighbors(x, y, [1]))
     assert radii.tolist() == [2, 2, 2, 4]
     assert counts_x.tolist() == [1, 1, 0, 0]  # 3 is not closer to 1 than the radius 2, nor 3 to 7 than 4
     assert counts_y.tolist() == [0, 2, 2, 3]

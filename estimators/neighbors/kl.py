@@ -50,7 +50,7 @@ class KozachenkoLeonenko(Estimator):
         x, y = transformed(x, self.margins), transformed(y, self.margins)
         doubts, entropies = geometry_doubts(x, y), []
         for name, block in (("x", x), ("y", y), ("(x, y)", np.hstack([x, y]))):
-            radii = neighbor_radii(block, self.k, context.threads)
+            radii = neighbor_radii(block, [self.k], threads=context.threads)[:, 0]
             repeated = int(np.count_nonzero(radii == 0))
             if repeated:
                 doubts.append(

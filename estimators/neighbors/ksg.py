@@ -51,7 +51,7 @@ class KSG(Estimator):
         if self.margins != "raw":
             transform = standardized if self.margins == "standard" else normal_scores
             x, y = transform(x), transform(y)
-        radii, counts_x, counts_y = strict_neighbors(x, y, self.k, context.threads)
+        radii, counts_x, counts_y = (found[:, 0] for found in strict_neighbors(x, y, [self.k], threads=context.threads))
         value = digamma(self.k) + digamma(n) - np.mean(digamma(counts_x + 1) + digamma(counts_y + 1))
         repeated = int(np.count_nonzero(radii == 0))
         warnings = []

@@ -93,5 +93,5 @@ def _turned_shares(joint: Array, radii: Array, areas: Array, threads: int) -> Ar
         turned = np.einsum("mi,mij->mj", offsets, np.repeat(axes, sizes, axis=0))
         return np.asarray(np.maximum.reduceat(np.abs(turned), starts).prod(axis=1) * unit[starts] ** 2)
 
-    turned = reduce_neighborhoods(joint, radii, turn, threads)
+    turned = reduce_neighborhoods(joint, radii, turn, threads=threads)
     return np.divide(turned, areas, out=np.ones(len(areas)), where=areas > 0)

@@ -52,14 +52,14 @@ class MixedKSG(Estimator):
         n, threads = len(x), context.threads
         x, y = transformed(x, self.margins), transformed(y, self.margins)
         joint = np.hstack([x, y])
-        radii = neighbor_radii(joint, self.k, threads)
+        radii = neighbor_radii(joint, [self.k], threads=threads)[:, 0]
         repeated = radii == 0
         as_article = self.counts == "article"
         reach = radii if as_article else np.nextafter(radii, 0)  # which leaves 0 as it is
-        counts_x, counts_y = (1 + count_within(block, reach, threads) for block in (x, y))
+        counts_x, counts_y = (1 + count_within(block, reach, threads=threads) for block in (x, y))
         neighbors = np.full(n, self.k)
         if repeated.any():
-            neighbors[repeated] = 1 + count_within(joint, radii, threads)[repeated]
+            neighbors[repeated] = 1 + count_within(joint, radii, threads=threads)[repeated]
         logarithm = np.log if as_article else digamma
         terms = digamma(neighbors) + np.log(n) - logarithm(counts_x) - logarithm(counts_y)
         diagnostics = {"median_radius": float(np.median(radii)), "repeated_points": int(np.count_nonzero(repeated))}

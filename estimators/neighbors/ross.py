@@ -48,7 +48,7 @@ class Ross(Estimator):
         for one in np.unique(classes):
             members = classes == one
             radii[members], own[members] = self._within_class(block[members], context.threads)
-        everyone = count_within(block, radii, context.threads)
+        everyone = count_within(block, radii, threads=context.threads)
         terms = digamma(own) - digamma(sizes[classes]) - digamma(everyone)
         doubts = []
         if alone:
@@ -62,8 +62,8 @@ class Ross(Estimator):
         return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
 
     def _within_class(self, block: Array, threads: int) -> tuple[Array, Counts]:
-        radii = neighbor_radii(block, min(self.k, len(block) - 1), threads)
-        return radii, count_within(block, radii, threads)
+        radii = neighbor_radii(block, [min(self.k, len(block) - 1)], threads=threads)[:, 0]
+        return radii, count_within(block, radii, threads=threads)
 
     def unsupported(
         self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
