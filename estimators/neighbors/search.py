@@ -43,7 +43,7 @@ def strict_neighbors(
     if device != "cpu":
         from mibench.estimators.neighbors import search_torch
 
-        return search_torch.strict_neighbors(x, y, ks, norm=norm, device=device)
+        return search_torch.strict_neighbors(x, y, ks, euclidean=norm == "euclidean", device=device)
     search = search_pairs if _pairs_pay(len(x), x.shape[1] + y.shape[1]) else search_trees
     return search(x, y, ks, norm=norm, threads=threads)
 
