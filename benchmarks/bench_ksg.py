@@ -77,7 +77,7 @@ def scikit_learn(x: Array, y: Array) -> float:
 def scipy_trees(x: Array, y: Array) -> float:
     """k-d trees of scipy; a margin of one column is sorted and bisected."""
     joint = np.hstack([x, y])
-    radii = cKDTree(joint).query(joint, K + 1, p=np.inf)[0][:, K]
+    radii = np.asarray(cKDTree(joint).query(joint, K + 1, p=np.inf)[0])[:, K]
 
     def count(block: Array) -> Array:
         if block.shape[1] == 1:
@@ -134,5 +134,6 @@ def bench_ksg(benchmark: BenchmarkFixture, method: str, dim: int) -> None:
         cpu.append(seconds)
         return value
 
-    assert benchmark.pedantic(run, rounds=ROUNDS[dim]) == pytest.approx(ksg(x, y), abs=1e-3)
+    pedantic: Callable[..., float] = benchmark.pedantic
+    assert pedantic(run, rounds=ROUNDS[dim]) == pytest.approx(ksg(x, y), abs=1e-3)
     benchmark.extra_info["cpu_seconds"] = float(np.median(cpu))
