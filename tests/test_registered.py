@@ -15,6 +15,7 @@ from mibench.testing import Check, distribution_checks, estimator_checks
 QUICK: dict[str, dict[str, Any]] = {
     "infonce": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "mine": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "sliced": {"slices": 16},
 }
 EXPECTED: dict[str, dict[str, str]] = {}
 

@@ -208,7 +208,9 @@ class _Server:
             memory=memory,
             limit_address_space=first.device == "cpu",
         )
-        jobs = tuple(Job(t.task.distribution, t.n, t.data_seed(), t.estimator_seed()) for t in batch.trials)
+        jobs = tuple(
+            Job(t.task.distribution, t.n, t.data_seed(), t.estimator_seed(), t.interval, t.level) for t in batch.trials
+        )
         payload = cloudpickle.dumps(Work(first.estimator, jobs, first.device, self.threads))
         process = self._started()
         if process is None:
@@ -272,8 +274,9 @@ class _Server:
 
 
 def _modules(batch: Batch) -> set[str]:
-    """Return the modules, or the files, that the batch's objects come from."""
-    found: set[str] = set()
+    """Return the modules, or the files, that the batch's objects come from and train with."""
+    # An estimator may import torch only when it trains: once before forking costs less than in every child.
+    found = {"torch"} if batch.trials[0].estimator.facts.trains else set()
     owners: list[Configurable] = [batch.trials[0].estimator, *(trial.task.distribution for trial in batch.trials)]
     while owners:
         owner = owners.pop()
