@@ -11,6 +11,10 @@ from typing import Any
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]  # float32 or float64
+Indices = NDArray[np.int64]
 
 # A tile of points, and rows that share one pass over the tiles: their distances to all points stay in the cache.
 TILE, ROWS_AT_ONCE, ROW_DISTANCES = 128, 8, 2**16
@@ -50,7 +54,9 @@ def _compiled(*arguments: Any) -> Callable[[Callable[..., Any]], Callable[..., N
 
 
 @_inlined
-def _measure(tiles, t, queries, i, first, last, euclidean, out, place):
+def _measure(
+    tiles: Numbers, t: int, queries: Numbers, i: int, first: int, last: int, euclidean: bool, out: Numbers, place: int
+) -> None:
     """Distance (its square in the Euclidean norm) of query i to each point of tile t, in some columns."""
     width = tiles.shape[2]
     for j in range(width):
@@ -86,7 +92,7 @@ def _measure(tiles, t, queries, i, first, last, euclidean, out, place):
 
 
 @_inlined
-def _measure_both(tiles, t, queries, i, split, euclidean, out):
+def _measure_both(tiles: Numbers, t: int, queries: Numbers, i: int, split: int, euclidean: bool, out: Numbers) -> None:
     """The larger of the distances in the columns before and after the split, in out[0]; out[1] is at its disposal."""
     dim = tiles.shape[1]
     if not euclidean or split == dim:
@@ -99,7 +105,7 @@ def _measure_both(tiles, t, queries, i, split, euclidean, out):
 
 
 @_inlined
-def _measure_pair(points, i, j, euclidean):
+def _measure_pair(points: Numbers, i: int, j: int, euclidean: bool) -> float:
     found = 0.0
     for column in range(points.shape[1]):
         away = points[j, column] - points[i, column]
@@ -111,7 +117,9 @@ def _measure_pair(points, i, j, euclidean):
 
 
 @_inlined
-def _measure_box(low, high, node, queries, i, first, last, euclidean):
+def _measure_box(
+    low: Numbers, high: Numbers, node: int, queries: Numbers, i: int, first: int, last: int, euclidean: bool
+) -> tuple[float, float]:
     """Distances of a query to the nearest place of a box and to the farthest: rounding keeps order, so they bound."""
     near, far = 0.0, 0.0
     for c in range(first, last):
@@ -129,16 +137,16 @@ def _measure_box(low, high, node, queries, i, first, last, euclidean):
 
 
 @_inlined
-def _box_away(low, high, node, queries, i, split, euclidean):
+def _box_away(low: Numbers, high: Numbers, node: int, queries: Numbers, i: int, split: int, euclidean: bool) -> float:
     dim = queries.shape[1]
     if not euclidean or split == dim:
-        return _measure_box(low, high, node, queries, i, 0, dim, euclidean)[0]
-    in_x = _measure_box(low, high, node, queries, i, 0, split, euclidean)[0]
-    return max(in_x, _measure_box(low, high, node, queries, i, split, dim, euclidean)[0])
+        return float(_measure_box(low, high, node, queries, i, 0, dim, euclidean)[0])
+    in_x = float(_measure_box(low, high, node, queries, i, 0, split, euclidean)[0])
+    return max(in_x, float(_measure_box(low, high, node, queries, i, split, dim, euclidean)[0]))
 
 
 @_inlined
-def _border(radius, closed, euclidean):
+def _border(radius: float, closed: bool, euclidean: bool) -> float:
     """The number that exactly those distances (squares) lie below that are < radius, or <= radius if closed."""
     if closed:
         radius = np.nextafter(radius, np.inf)
@@ -157,7 +165,7 @@ def _border(radius, closed, euclidean):
 
 
 @_inlined
-def _sift(heaps, g, size, value):
+def _sift(heaps: Numbers, g: int, size: int, value: float) -> None:
     """Put a value in the place of the largest."""
     parent = 0
     while True:
@@ -174,7 +182,7 @@ def _sift(heaps, g, size, value):
 
 
 @_inlined
-def _sort(heaps, g):
+def _sort(heaps: Numbers, g: int) -> None:
     for last in range(heaps.shape[1] - 1, 0, -1):
         largest = heaps[g, 0]
         _sift(heaps, g, last, heaps[g, last])
@@ -186,7 +194,7 @@ def _sort(heaps, g):
 
 
 @_inlined
-def _select(keys, order, start, stop, middle):
+def _select(keys: Numbers, order: Indices, start: int, stop: int, middle: int) -> None:
     """Reorder keys[start:stop] so that none before the middle is larger and none after it smaller (Hoare)."""
     left, right = start, stop - 1
     while left < right:
@@ -219,7 +227,9 @@ def _select(keys, order, start, stop, middle):
     _array(_FLOAT, 3, written=True),
     _array(_FLOAT, 2, written=True),
 )
-def build_tree(points, order, starts, low, high, tiles, rows):
+def build_tree(
+    points: Numbers, order: Indices, starts: Indices, low: Numbers, high: Numbers, tiles: Numbers, rows: Indices
+) -> None:
     """Halve the points at the median of the widest side of their box, down to leaves of equal depth.
 
     Node i has the children 2 i + 1 and 2 i + 2, the box low[i] to high[i] and the points from order[starts[i]] up to
@@ -263,16 +273,29 @@ def build_tree(points, order, starts, low, high, tiles, rows):
 
 
 @_inlined
-def _stop(starts, node):
+def _stop(starts: Indices, node: int) -> int:
     """Where the points of a node end: the next node on its level begins there, if it is not the level's last."""
-    return starts[len(starts) - 1] if ((node + 2) & (node + 1)) == 0 else starts[node + 1]
+    return int(starts[len(starts) - 1] if ((node + 2) & (node + 1)) == 0 else starts[node + 1])
 
 
 _TREE = (_array(_INT, 1), _array(_INT, 1), _array(_FLOAT, 2), _array(_FLOAT, 2), _array(_FLOAT, 3), _array(_FLOAT, 2))
 
 
 @_compiled(*_TREE, _INT, _BOOL, _array(_INT, 1), _INT, _INT, _array(_FLOAT, 2, written=True))
-def tree_radii(order, starts, low, high, tiles, rows, split, euclidean, ks, first, last, radii):
+def tree_radii(
+    order: Indices,
+    starts: Indices,
+    low: Numbers,
+    high: Numbers,
+    tiles: Numbers,
+    rows: Indices,
+    split: int,
+    euclidean: bool,
+    ks: Indices,
+    first: int,
+    last: int,
+    radii: Numbers,
+) -> None:
     """Distances to the k-th other points, for the points of some leaves; ks ascend."""
     leaves, width = len(tiles), tiles.shape[2]
     heap, k = np.empty((1, ks[-1])), ks[-1]
@@ -324,7 +347,21 @@ def tree_radii(order, starts, low, high, tiles, rows, split, euclidean, ks, firs
 
 
 @_compiled(*_TREE, _INT, _BOOL, _BOOL, _array(_FLOAT, 2), _INT, _INT, _array(_INT, 2, written=True))
-def tree_counts(order, starts, low, high, tiles, rows, split, euclidean, closed, radii, first, last, counts):
+def tree_counts(
+    order: Indices,
+    starts: Indices,
+    low: Numbers,
+    high: Numbers,
+    tiles: Numbers,
+    rows: Indices,
+    split: int,
+    euclidean: bool,
+    closed: bool,
+    radii: Numbers,
+    first: int,
+    last: int,
+    counts: Indices,
+) -> None:
     """How many other points are closer than the radii (or at most so far, if closed), for the points of some leaves."""
     leaves, width, dim = len(tiles), tiles.shape[2], tiles.shape[1]
     waiting, found = np.empty(64, np.int64), np.empty((2, width))
@@ -358,7 +395,21 @@ def tree_counts(order, starts, low, high, tiles, rows, split, euclidean, closed,
 
 
 @_compiled(*_TREE, _INT, _BOOL, _array(_FLOAT, 1), _INT, _INT, _array(_INT, 1), _array(_INT, 1, written=True))
-def tree_members(order, starts, low, high, tiles, rows, split, euclidean, radii, first, last, places, members):
+def tree_members(
+    order: Indices,
+    starts: Indices,
+    low: Numbers,
+    high: Numbers,
+    tiles: Numbers,
+    rows: Indices,
+    split: int,
+    euclidean: bool,
+    radii: Numbers,
+    first: int,
+    last: int,
+    places: Indices,
+    members: Indices,
+) -> None:
     """Write down who is at most a radius away, the point itself too: from places[i] on for the i-th in tree order."""
     leaves, width = len(tiles), tiles.shape[2]
     waiting, found = np.empty(64, np.int64), np.empty((2, width))
@@ -384,7 +435,7 @@ def tree_members(order, starts, low, high, tiles, rows, split, euclidean, radii,
 
 
 @_compiled(_array(_FLOAT, 1), _array(_FLOAT, 2), _BOOL, _INT, _INT, _array(_INT, 2, written=True))
-def line_counts(values, radii, closed, first, last, counts):
+def line_counts(values: Numbers, radii: Numbers, closed: bool, first: int, last: int, counts: Indices) -> None:
     """How many other points of a line are closer than the radii; values ascend, and all is in their order.
 
     Bisecting on the difference itself, not on value + radius: rounding must not move a neighbour across the border.
@@ -426,12 +477,12 @@ def line_counts(values, radii, closed, first, last, counts):
 
 
 @_inlined
-def _error(size, radius, dim):
+def _error(size: float, radius: float, dim: int) -> float:
     return ROUNDING * (4 * size + (8 + dim) * radius)
 
 
 @_inlined
-def _size(queries, i, euclidean):
+def _size(queries: Numbers, i: int, euclidean: bool) -> float:
     size = 0.0
     for c in range(queries.shape[1]):
         value = abs(np.float64(queries[i, c]))
@@ -440,12 +491,22 @@ def _size(queries, i, euclidean):
 
 
 @_inlined
-def _cut(radius, euclidean):
+def _cut(radius: float, euclidean: bool) -> np.float32:
     return np.float32(radius * radius * (1 + 4 * ROUNDING) if euclidean else radius)
 
 
 @_inlined
-def _count_tile(points, i, start, found, place, border, low, high, euclidean):
+def _count_tile(
+    points: Numbers,
+    i: int,
+    start: int,
+    found: Numbers,
+    place: int,
+    border: float,
+    low: float,
+    high: float,
+    euclidean: bool,
+) -> np.int64:
     """How many points of a tile are closer to point i than the border: below `low` they are, above `high` not."""
     inside, within = np.int32(0), np.int32(0)
     for j in range(TILE):
@@ -460,7 +521,7 @@ def _count_tile(points, i, start, found, place, border, low, high, euclidean):
 
 
 @_inlined
-def _cuts(size, radius, dim, euclidean):
+def _cuts(size: float, radius: float, dim: int, euclidean: bool) -> tuple[np.float32, np.float32]:
     error = _error(size, radius, dim)
     low = max(radius - error, 0.0)
     return np.float32(low * low * (1 - 4 * ROUNDING) if euclidean else low), _cut(radius + error, euclidean)
@@ -483,7 +544,20 @@ _TILES = _array(numba.float32, 3)
     _array(_INT, 2, written=True),
     _array(_INT, 2, written=True),
 )
-def search_pairs(x, y, tiles_x, tiles_y, unit, euclidean, ks, start, stop, radii, counts_x, counts_y):
+def search_pairs(
+    x: Numbers,
+    y: Numbers,
+    tiles_x: Numbers,
+    tiles_y: Numbers,
+    unit: float,
+    euclidean: bool,
+    ks: Indices,
+    start: int,
+    stop: int,
+    radii: Numbers,
+    counts_x: Indices,
+    counts_y: Indices,
+) -> None:
     """Radii of the k-th neighbours of rows start to stop, and counts of those strictly closer in x and in y; ks ascend.
 
     tiles (tiles, dim, TILE) hold float32 of the centred data times `unit`. y may have no columns: no counts then.
@@ -559,7 +633,17 @@ def search_pairs(x, y, tiles_x, tiles_y, unit, euclidean, ks, start, stop, radii
 @_compiled(
     _array(_FLOAT, 2), _TILES, _FLOAT, _BOOL, _BOOL, _array(_FLOAT, 1), _INT, _INT, _array(_INT, 1, written=True)
 )
-def count_pairs(points, tiles, unit, euclidean, closed, radii, start, stop, counts):
+def count_pairs(
+    points: Numbers,
+    tiles: Numbers,
+    unit: float,
+    euclidean: bool,
+    closed: bool,
+    radii: Numbers,
+    start: int,
+    stop: int,
+    counts: Indices,
+) -> None:
     """How many other points are closer than the radii (or at most so far, if closed) to rows start to stop."""
     dim = points.shape[1]
     queries = np.empty((ROWS_AT_ONCE, dim), np.float32)
