@@ -279,8 +279,11 @@ class _Server:
 
 def _modules(batch: Batch) -> set[str]:
     """Return the modules, or the files, that the batch's objects come from and train with."""
-    # An estimator may import torch only when it trains: once before forking costs less than in every child.
-    found = {"torch"} if batch.trials[0].estimator.facts.trains else set()
+    found = set()
+    if batch.trials[0].estimator.facts.trains:
+        # Imported when training begins, optimisers bring torch._dynamo: a second in every child if not before the fork.
+        # Nobody promises that it leaves CUDA alone, which must not start before a fork.
+        found |= {"torch", "torch._dynamo"} if batch.trials[0].device == "cpu" else {"torch"}
     owners: list[Configurable] = [batch.trials[0].estimator, *(trial.task.distribution for trial in batch.trials)]
     while owners:
         owner = owners.pop()
