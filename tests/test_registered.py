@@ -19,6 +19,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "jsd": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "mine": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "nwj": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "sliced": {"slices": 16},
     "smile": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "tuba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
 }
