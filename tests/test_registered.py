@@ -13,8 +13,12 @@ from mibench import registry
 from mibench.testing import Check, distribution_checks, estimator_checks
 
 QUICK: dict[str, dict[str, Any]] = {
+    "ba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "doe": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "infonce": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "l1out": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "mine": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "vclub": {"max_steps": 100, "validate_every": 25, "hidden": 32},
 }
 EXPECTED: dict[str, dict[str, str]] = {}
 

@@ -19,7 +19,7 @@ from mibench.registry import register_estimator
 @register_estimator(
     name="ba",
     family="variational",
-    summary="Barber-Agakov lower bound H(Y) + E log q(y | x), where H(Y) is known: labels, or one column of numbers",
+    summary="lower bound H(Y) + E log q(y | x); Y labels or one column of numbers, so that H(Y) is known",
     citation="""@inproceedings{barber2003im,
       author = {David Barber and Felix Agakov},
       title = {The {IM} Algorithm: A Variational Approach to Information Maximization},

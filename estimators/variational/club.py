@@ -16,7 +16,7 @@ from mibench.registry import register_estimator
 @register_estimator(
     name="club",
     family="variational",
-    summary="CLUB upper bound with the p(y | x) of a given distribution: joint minus product log-likelihood",
+    summary="CLUB upper bound with a given p(y | x): joint minus product log-likelihood",
     citation="cheng2020club",
     bound="upper",
     supports=("continuous", "discrete", "mixed"),

@@ -1,6 +1,6 @@
 """Densities q(y | x) as critics: the score of a pair is log q(y | x), in nats, of stacked replicas (see `networks`).
 
-y is columns of numbers, or the indicators of one label. A marginal q(y) is a density given no columns of x.
+y is columns of numbers, or the indicators of one label. A marginal q(y) is a density whose x is 0 for every point.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ LARGEST_LOG_SCALE = 6.0  # scales between 1/400 and 400 of a column's: beyond, a
 
 
 class Density(Critic):
-    """log q(y | x) by a network from x to the parameters of a family; without a network, the marginal log q(y).
+    """log q(y | x) by a network from x to the parameters of a family; `marginal`: log q(y), by a network from 0.
 
-    The network's last layer starts at zero with `start` (B, 1, k) as its bias: an untrained q(y | x) is the untrained
-    marginal of the same start.
+    The parameters are start + network(x) with `start` (B, 1, k), and the network's last layer starts at zero: an
+    untrained q(y | x) is the untrained marginal of the same start. A marginal has a network too because bare parameters
+    learn far more slowly: until they had caught up, log q(y | x) - log q(y) would be too large.
     """
 
-    def __init__(self, network: nn.Sequential | None, start: Tensor) -> None:
+    def __init__(self, network: nn.Sequential, start: Tensor, *, marginal: bool) -> None:
         super().__init__()
-        self.network, self.start = network, nn.Parameter(start)
+        self.network, self.start, self.marginal = network, nn.Parameter(start), marginal
 
     @abstractmethod
     def log_density(self, parameters: Tensor, y: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ class Density(Critic):
 
     def parameters_at(self, x: Tensor) -> Tensor:
         """Parameters (B, n, k) of the density at every point."""
-        at_x: Tensor = self.start if self.network is None else self.start + self.network(x)
+        at_x: Tensor = self.start + self.network(torch.zeros_like(x[:, :1]) if self.marginal else x)
         return at_x.expand(-1, x.shape[1], -1)
 
     def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
@@ -60,8 +61,8 @@ class GaussianMixture(Density):
     are bounded by `LARGEST_LOG_SCALE` tanh(. / `LARGEST_LOG_SCALE`).
     """
 
-    def __init__(self, network: nn.Sequential | None, start: Tensor, dim: int) -> None:
-        super().__init__(network, start)
+    def __init__(self, network: nn.Sequential, start: Tensor, dim: int, *, marginal: bool) -> None:
+        super().__init__(network, start, marginal=marginal)
         self.dim, self.numbers_per_pair = dim, start.shape[-1] // 2
         self.below = nn.Parameter(torch.zeros(len(start), dim, dim))
 
@@ -82,8 +83,8 @@ class GaussianMixture(Density):
 class Categorical(Density):
     """Probabilities of a label, by their logits; y holds one indicator per label."""
 
-    def __init__(self, network: nn.Sequential | None, start: Tensor) -> None:
-        super().__init__(network, start)
+    def __init__(self, network: nn.Sequential, start: Tensor, *, marginal: bool) -> None:
+        super().__init__(network, start, marginal=marginal)
         self.numbers_per_pair = start.shape[-1]
 
     def log_density(self, parameters: Tensor, y: Tensor) -> Tensor:
@@ -112,7 +113,11 @@ def make_density(
         for replica, generator in enumerate(generators):
             means = start[replica].view(components, -1)[:, 1 : dim_y + 1]
             means.normal_(generator=generator)
-    network = perceptron([dim_x, *[hidden] * layers, parameters], generators, activation, zero_last=True)
-    if labels:
-        return Categorical(network, start), Categorical(None, start.clone())
-    return GaussianMixture(network, start, dim_y), GaussianMixture(None, start.clone(), dim_y)
+
+    def density(*, marginal: bool) -> Density:
+        network = perceptron([dim_x, *[hidden] * layers, parameters], generators, activation, zero_last=True)
+        if labels:
+            return Categorical(network, start.clone(), marginal=marginal)
+        return GaussianMixture(network, start.clone(), dim_y, marginal=marginal)
+
+    return density(marginal=False), density(marginal=True)

@@ -17,7 +17,7 @@ from mibench.registry import register_estimator
 @register_estimator(
     name="doe",
     family="variational",
-    summary="difference of the held-out cross-entropies of a trained q(y) and a trained q(y | x); no bound",
+    summary="difference of held-out cross-entropies of a trained q(y) and a trained q(y | x); no bound",
     citation="""@inproceedings{mcallester2020formal,
       author = {David McAllester and Karl Stratos},
       title = {Formal Limitations on the Measurement of Mutual Information},

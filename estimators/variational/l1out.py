@@ -23,7 +23,7 @@ from mibench.registry import register_estimator
 @register_estimator(
     name="l1out",
     family="variational",
-    summary="leave-one-out: log q(y | x) less that of the other points' mixture; upper bound where p(y | x) is given",
+    summary="leave-one-out contrast of a trained q(y | x), no bound; with a given p(y | x) an upper bound",
     citation="""@inproceedings{poole2019variational,
       author = {Ben Poole and Sherjil Ozair and Aaron van den Oord and Alexander A. Alemi and George Tucker},
       title = {On Variational Bounds of Mutual Information},

@@ -32,7 +32,7 @@ class TrainedDensity(Trained[LogDensity], Generic[LogDensity]):
     A subclass says `network`, mostly the first of `densities`, and `evaluate`.
     """
 
-    components: int = parameter(8, "Gaussians in the density of continuous columns of y", low=1)
+    components: int = parameter(16, "Gaussians in the density of continuous columns of y", low=1)
 
     y_is_labels: ClassVar[bool] = False
 

@@ -18,7 +18,7 @@ from mibench.registry import register_estimator
 @register_estimator(
     name="vclub",
     family="variational",
-    summary="CLUB with a trained q(y | x): joint minus product log-likelihood on held-out points; no bound",
+    summary="joint minus product log-likelihood of a trained q(y | x), on held-out points; no bound",
     citation="cheng2020club",
     supports=("continuous", "discrete", "mixed"),
     trains=True,
