@@ -19,6 +19,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "l1out": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "mine": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "vclub": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "sliced": {"slices": 16},
 }
 EXPECTED: dict[str, dict[str, str]] = {}
 

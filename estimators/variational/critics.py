@@ -111,7 +111,10 @@ def make_critic(
     activation: Activation = "softplus",
     spectral: bool = False,
 ) -> Critic:
-    """A critic of `layers` hidden layers of width `hidden`, one replica for each generator."""
+    """A critic of `layers` hidden layers of width `hidden`, one replica for each generator.
+
+    With `spectral`, and any activation but silu, a concatenated or hybrid critic is 1-Lipschitz in x and in y.
+    """
 
     def network(*sizes: int, zero_last: bool = False) -> nn.Sequential:
         return perceptron(sizes, generators, activation, zero_last=zero_last, spectral=spectral)

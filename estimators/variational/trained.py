@@ -23,7 +23,7 @@ MOST_VALIDATED = 5000  # points per validation: stopping needs no more, and a va
 # Outputs of a hidden layer in one training step of the whole stack: up to so many, several threads are no faster than
 # one, and on a busy machine far slower; beyond so many, a stack takes gigabytes.
 SMALL_STEP, LARGEST_STEP = 2**16, 2**25
-CPU_REPLICAS = 8  # more in one stack are no faster
+CPU_REPLICAS, CUDA_REPLICAS = 8, 256  # more in one stack are no faster
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Trained(Estimator, Generic[Network]):
     The rows are split at random. The networks are trained on the first part; the bound on the second (`validation`)
     stops the training and picks the weights; the value reported is the bound on the third (`evaluation`), on points
     that were neither trained nor selected on. With `folds` = k > 1 this is done k times so that every point is
-    evaluated once, and the value is the average over all points. Samples and folds are trained as one stack.
+    evaluated once, and the value is the average over the folds. Samples and folds are trained as one stack.
 
     What a subclass says
     --------------------
@@ -51,7 +51,8 @@ class Trained(Estimator, Generic[Network]):
 
     The first dimension is the replica everywhere; a replica must not depend on another. State that a training keeps
     from step to step is a buffer of the network, with the replica first. Points come in random order: y rolled by one
-    row stands for the product of the margins. Nothing may draw random numbers but the generators of `network`.
+    row stands for the product of the margins. Nothing may draw random numbers but the generators of `network`. With
+    precision=bfloat16 a training batch's scores come in it: make them `.to(x.dtype)` before sums and exponentials.
     """
 
     hidden: int = parameter(128, "width of the hidden layers", low=1)
@@ -207,7 +208,7 @@ class Trained(Estimator, Generic[Network]):
         if device == "cpu":
             return max(1, min(CPU_REPLICAS, LARGEST_STEP // self.numbers_per_step))
         free, _ = torch.cuda.mem_get_info(device)
-        return max(1, free // (64 * self.numbers_per_step))
+        return max(1, min(CUDA_REPLICAS, free // (64 * self.numbers_per_step)))  # bytes: some layers, and gradients
 
 
 @dataclass(frozen=True)
