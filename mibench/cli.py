@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import mibench
 from mibench.interface import InputError
+from mibench.intervals import DEFAULT_LEVEL, METHODS
 from mibench.registry import estimators, make_estimator, nearest, split_list
 from mibench.store import DEFAULT_STORE, plain
 
@@ -149,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--keep-stale", action="store_true", help="keep stored rows that other code has made")
     _add_store(run)
     _add_device(run)
+    _add_interval(run)
     _add_output(run, ("table", "json", "csv"), units=True)
 
     listing = command("list", _list, "list what there is")
@@ -198,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         help="seed of the estimator and of the permutations (default 0)",
     )
     _add_device(estimate)
+    _add_interval(estimate)
     _add_output(estimate, ("table", "json", "csv"), units=True)
 
     export = command("export", _export, "write the stored rows to a file")
@@ -226,6 +229,15 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "cpu", "cuda"),
         default="auto",
         help="where estimators that can use a GPU run (default auto)",
+    )
+
+
+def _add_interval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--interval", choices=METHODS, help="interval about each estimate, for its spread over samples, not its bias"
+    )
+    parser.add_argument(
+        "--level", type=_level, metavar="P", help=f"nominal coverage of the interval (default {DEFAULT_LEVEL})"
     )
 
 
@@ -276,6 +288,16 @@ def _not_negative(text: str) -> float:
     return _number(text, 0.0, "nats >= 0")
 
 
+def _level(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give a number between 0 and 1, such as 0.95")
+    return value
+
+
 def _bytes(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", text.strip(), re.IGNORECASE)
     if match is None or float(match[1]) == 0:
@@ -321,8 +343,11 @@ def _run(options: argparse.Namespace) -> int:
         seeds=options.seeds,
         first_seed=options.first_seed,
         device=options.device,
+        interval=options.interval,
+        level=options.level,
     )
     _check_out(options)
+    _check_level(options)
     trials, notes, gpu = runner.plan(request)
     for note in notes:
         say(note)
@@ -355,6 +380,10 @@ def _run(options: argparse.Namespace) -> int:
     else:
         text = display.cell_table(display.in_units(cells, options.units), options.units, _width(options))
     _write(text, options)
+    without = [row for row in rows if row["interval"] and row["status"] == "ok" and row["low"] is None]
+    if without:
+        reason = next(text for text in without[0]["warnings"] if text.startswith("no interval"))
+        say(f"{len(without)} of {len(rows)} trials have no interval; the first: {reason.removeprefix('no interval: ')}")
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
     for row in failed[:5]:
         which = f"{row['estimator']} on {row['distribution']}, n = {row['n']}, seed {row['seed']}"
@@ -397,6 +426,7 @@ def _estimate(options: argparse.Namespace) -> int:
     _check_out(options)
     if options.permutations and not options.test:
         raise InputError("--permutations is for --test permutation, which is not given")
+    _check_level(options)
     names = [name for item in _items(options.estimator) or ["ksg"] for name in estimators.expand(item)]
     for name in names:
         make_estimator(name)  # a wrong name is found before the data are read
@@ -405,8 +435,9 @@ def _estimate(options: argparse.Namespace) -> int:
     x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
     _say_of_data([x, y], dropped)
     common = {"seed": options.seed, "device": options.device}
+    asked = {"interval": options.interval, "level": options.level}
     with ProgressDisplay("estimates") as progress:
-        outcomes = estimation.estimate_many(x, y, names, progress=progress.reached, **common)
+        outcomes = estimation.estimate_many(x, y, names, progress=progress.reached, **common, **asked)
     works = [one for one in outcomes if one.estimate is not None]
     if not works:
         raise InputError("; ".join(dict.fromkeys(str(one.error) for one in outcomes)))
@@ -478,6 +509,8 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
 
     if options.test:
         raise InputError("--pairwise and --test do not go together; test one pair with --x and --y")
+    if options.interval:
+        raise InputError("--pairwise and --interval do not go together; ask for one pair with --x and --y")
     if options.y:
         raise InputError("--pairwise takes all columns, or those of --x; --y does not apply")
     if len(names) > 1:
@@ -535,6 +568,11 @@ def _export(options: argparse.Namespace) -> int:
     else:
         _write(display.to_json(rows) if options.format == "json" else display.to_csv(rows), options)
     return 0
+
+
+def _check_level(options: argparse.Namespace) -> None:
+    if options.level is not None and options.interval is None:
+        raise InputError(f"--level is for --interval, which is not given; accepted: {', '.join(METHODS)}")
 
 
 def _check_out(options: argparse.Namespace) -> None:

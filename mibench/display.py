@@ -26,6 +26,7 @@ _IN_NATS = frozenset(
     {
         "estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle", "null_mean", "null_sd",
         "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse",
+        "mean_width",
     }
 )  # fmt: skip
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
@@ -69,6 +70,7 @@ def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None
         | {"truth": _number(cell["truth"])}
         for cell in cells
     ]
+    asked = next((cell for cell in cells if cell["interval"] is not None), None)
     scores = [
         {
             "mean": _number(cell["mean"]),
@@ -77,6 +79,7 @@ def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None
             "RMSE": _number(cell["rmse"]),
             "oracle": _number(cell["oracle_rmse"]),
             "efficiency": _number(cell["efficiency"], "{:.2f}"),
+            **({} if asked is None else {"coverage": _coverage(cell), "width": _number(cell["mean_width"])}),
             "ok": f"{cell['ok']}/{cell['trials']} ok"
             + "".join(f", {count} {status}" for status, count in cell["failures"].items()),
             "time": seconds(cell["median_wall_s"]),
@@ -85,6 +88,9 @@ def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None
     ]
     labels = estimator_labels(cells)
     caption = f"{units}; oracle = RMSE of the mean pointwise MI of the same samples; time = median wall time of a trial"
+    if asked is not None:
+        share = f"share of the {100 * asked['level']:g}% {asked['interval']} intervals that hold the truth"
+        caption += f"; coverage = {share}, width = their mean width"
     heads = ["estimator", *tasks[0], *scores[0]]
     lines = [[label, *task.values(), *score.values()] for label, task, score in zip(labels, tasks, scores, strict=True)]
     if width is None or max(map(len, table(heads, lines).splitlines())) <= width:
@@ -103,13 +109,17 @@ def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None
 def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int | None = None) -> str:
     """Lay out what several estimators said of one data set."""
     tested = any(record["p_value"] is not None for record in records)
-    heads = ["estimator", f"estimate ({units})", "quantity", "bound", *["p-value", "permuted"] * tested, "time"]
+    levels = [record["level"] for record in records if record["level"] is not None]
+    interval = [f"{100 * levels[0]:g}% interval" if len(set(levels)) == 1 else "interval"] * bool(levels)
+    tests = ["p-value", "permuted"] * tested
+    heads = ["estimator", f"estimate ({units})", *interval, "quantity", "bound", *tests, "time"]
     body = []
     for record in records:
         value = "failed" if record["error"] is not None else _number(record["estimate"])
         p_value = [_number(record["p_value"]), _mean_and_sd(record["null_mean"], record["null_sd"])] * tested
         bound = "" if record["bound"] == "none" else record["bound"]
-        body.append([record["estimator"], value, record["quantity"], bound, *p_value, seconds(record["wall_s"])])
+        ends = [_ends(record["low"], record["high"])] * bool(levels)
+        body.append([record["estimator"], value, *ends, record["quantity"], bound, *p_value, seconds(record["wall_s"])])
     caption = "permuted = mean ± sd of the estimates with the rows of Y permuted" if tested else None
     return table(heads, body, caption, width)
 
@@ -201,6 +211,15 @@ def _mean_and_sd(mean: float | None, sd: float | None) -> str:
     return "–" if mean is None or sd is None else f"{mean:.4f} ± {sd:.4f}"
 
 
+def _ends(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+
+
+def _coverage(cell: Mapping[str, Any]) -> str:
+    some = f" of {cell['intervals']}" if 0 < cell["intervals"] < cell["ok"] else ""
+    return _number(cell["coverage"], "{:.2f}") + some
+
+
 def seconds(value: float | None) -> str:
     """Write a duration with a sensible number of digits."""
     if value is None:
@@ -229,9 +248,14 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def citation_text(bibtex: str) -> str:
-    """Write a BibTeX entry as a line of text: authors (year). title. journal."""
-    fields = dict(re.findall(r"(\w+)\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", bibtex))
+def citation_texts(bibtex: str) -> list[str]:
+    """Write each BibTeX entry as a line of text: authors (year). title. journal."""
+    return [_citation_text(entry) for entry in re.split(r"^\s*(?=@)", bibtex, flags=re.MULTILINE) if entry.strip()]
+
+
+def _citation_text(entry: str) -> str:
+    found = re.findall(r"(\w+)\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", entry)
+    fields = {key: re.sub(r"\s+", " ", value) for key, value in found}  # long values run over several lines
     where = (
         fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("howpublished", "")
     )

@@ -1,8 +1,9 @@
 """Estimates from a user's own data: one estimator, several, a permutation test, all pairs of columns.
 
-The data are those that `mibench.inputs.as_columns` accepts. `seed` drives the randomness of the estimator (and the
-permutations, from a stream of their own), never the data: another seed tells how much an estimator's own randomness
-matters, not how uncertain the estimate is. Values are in nats; `bits` converts them where they are shown.
+The data are those that `mibench.inputs.as_columns` accepts. `seed` drives the randomness of the estimator (and of the
+permutations or an interval, from streams of their own), never the data: another seed tells how much an estimator's own
+randomness matters, not how uncertain the estimate is; an interval does. Values are in nats; `bits` converts them where
+they are shown.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import numpy as np
 from mibench import registry
 from mibench.inputs import Discrete, as_columns, as_pair, check_finite, check_supported, constant_columns
 from mibench.interface import Array, Context, Estimate, Estimator, InputError
+from mibench.intervals import check_interval, with_interval
+from mibench.provenance import has_gpu_files
 from mibench.registry import make_estimator
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ def estimate(
     y_discrete: Discrete = None,
     device: str = "cpu",
     threads: int | None = None,
+    interval: str | None = None,
+    level: float | None = None,
     **parameters: Any,
 ) -> Estimate:
     """Estimate the mutual information of x and y in nats.
@@ -61,6 +66,9 @@ def estimate(
         "cpu", "cuda" or "auto". Estimators without CUDA code run on the CPU.
     threads
         By default the number of cores at hand.
+    interval, level
+        "subsample" or "jackknife", and its nominal coverage (default 0.95): what the estimate may be in other samples,
+        its bias aside, see `mibench.intervals`. None: no interval.
     **parameters
         Parameters of the estimator.
 
@@ -69,13 +77,17 @@ def estimate(
     made = make_estimator(estimator, **parameters)
     pair = as_pair(x, y, x_discrete, y_discrete)
     check_supported(made, pair.x, pair.y, pair.x_discrete, pair.y_discrete)
-    fresh = _starts(made, seed, device, threads)
-    return _checked(made, made.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
+    fresh = _starts(made, seed, device, threads, interval=interval, level=level)
+    found = _checked(made, made.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
+    return with_interval(made, found, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one of several estimators made of the data: an estimate, or one line that says why there is none."""
+    """What one of several estimators made of the data: an estimate, or one line that says why there is none.
+
+    `wall_s` is the time of the estimate, without that of its interval.
+    """
 
     name: str
     estimator: Estimator
@@ -94,6 +106,8 @@ def estimate_many(
     y_discrete: Discrete = None,
     device: str = "cpu",
     threads: int | None = None,
+    interval: str | None = None,
+    level: float | None = None,
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """Run several estimators on the same data; the arguments are those of `estimate`.
@@ -109,7 +123,7 @@ def estimate_many(
         raise InputError("no estimator is named; `mibench list estimators` shows all")
     made = [make_estimator(spec) for spec in estimators]
     pair = as_pair(x, y, x_discrete, y_discrete)
-    starts = [_starts(one, seed, device, threads) for one in made]
+    starts = [_starts(one, seed, device, threads, interval=interval, level=level) for one in made]
     outcomes = []
     for spec, one, fresh in zip(estimators, made, starts, strict=True):
         start, result, error = time.perf_counter(), None, None
@@ -118,8 +132,11 @@ def estimate_many(
             result = _checked(one, one.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
         except Exception as failure:  # one estimator must not lose the others
             error = _one_line(failure)
+        wall_s = time.perf_counter() - start
+        if result is not None:
+            result = with_interval(one, result, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
         name = spec if isinstance(spec, str) else registry.full_spec(one)
-        outcomes.append(Outcome(name, one, result, error, time.perf_counter() - start))
+        outcomes.append(Outcome(name, one, result, error, wall_s))
         if progress is not None:
             progress(len(outcomes), len(made))
     return outcomes
@@ -290,15 +307,22 @@ def bits(nats: float) -> float:
 
 
 def _starts(
-    estimator: Estimator, seed: int, device: str, threads: int | None
+    estimator: Estimator,
+    seed: int,
+    device: str,
+    threads: int | None,
+    *,
+    interval: str | None = None,
+    level: float | None = None,
 ) -> Callable[[tuple[bool, ...], tuple[bool, ...]], Context]:
     """Check what is asked for, and return a maker of contexts that all start from the same seed."""
     _check_whole("seed", seed, 0)
     if threads is not None:
         _check_whole("threads", threads, 1)
+    level = check_interval(interval, level)
     found, many = _device(estimator, device), threads or _cores()
     return lambda x_discrete, y_discrete: Context(
-        np.random.default_rng(seed), found, many, x_discrete=x_discrete, y_discrete=y_discrete
+        np.random.default_rng(seed), found, many, level, interval, x_discrete, y_discrete
     )
 
 
@@ -331,10 +355,11 @@ def _device(estimator: Estimator, device: str) -> str:
         raise InputError(f"device {device!r} is not accepted; give auto, cpu or cuda")
     if device == "cpu" or "cuda" not in estimator.facts.devices:
         return "cpu"
-    import torch
+    if has_gpu_files():
+        import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
+        if torch.cuda.is_available():
+            return "cuda"
     if device == "cuda":
         raise InputError("no CUDA device is at hand; give device auto or cpu")
     return "cpu"

@@ -155,7 +155,10 @@ class ParameterInfo:
             limit = f" >= {self.low:g}"
         else:
             limit = f" <= {self.high:g}" if self.high is not None else ""
-        number, _, word = self.kind.partition(" or ")  # "number or none", "number or median"
+        # "number or none", "number or median", "whole number or tuple of whole number"
+        number, _, word = self.kind.partition(" or ")
+        if word.startswith("tuple"):
+            word += limit
         return self.kind if not limit else number + limit + (f", or {word}" if word else "")
 
 
@@ -275,6 +278,8 @@ class Configurable:
 class EstimatorFacts:
     """What a listing shows of an estimator; literals in `@register_estimator(...)`.
 
+    An estimator that wraps another has facts of its own on the object, where they follow from the one it wraps.
+
     Attributes
     ----------
     name, family, summary, citation
@@ -289,7 +294,8 @@ class EstimatorFacts:
     max_dim
         Largest dim_x + dim_y that makes sense, or None.
     symmetric, deterministic
-        Whether estimate(x, y) = estimate(y, x) up to rounding, and whether the estimator's own seed is unused.
+        Whether estimate(x, y) = estimate(y, x) up to rounding, and whether the estimator's own seed is unused. Where a
+        parameter brings randomness in, the class overrides the property `deterministic`.
     invariances
         Changes of the data that leave the estimate as it is, of: "shift", "scale" (a factor for each block, not one
         for both), "column-scale", "monotone" (increasing maps of each column), "linear" (invertible maps of a block),
@@ -335,6 +341,11 @@ class Estimator(Configurable, ABC):
     def bound(self) -> Bound:
         """Which bound the estimate is with these parameters."""
         return self.facts.bound
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the estimator's own seed is unused with these parameters."""
+        return self.facts.deterministic
 
     @property
     def version(self) -> str:

@@ -195,7 +195,7 @@ def _known(truth: GroundTruth, unit: str) -> str:
 
 def _describe(one: Configurable | type[Configurable]) -> str:
     cls = _class(one)
-    facts = cls.facts
+    facts = one.facts  # an object may know more than its class: what it wraps
     kind = "estimator" if issubclass(cls, Estimator) else "distribution"
     lines = [f"{facts.name} ({kind}, family {facts.family}, version {facts.version})", "", facts.summary]
     if inspect.getdoc(cls):
@@ -233,7 +233,9 @@ def _describe(one: Configurable | type[Configurable]) -> str:
             default = "required" if info.required else f"default {write_value(info.default)}"
             lines += _hanging(f"  {name:{width}}  ", f"{info.doc} ({info.accepted()}; {default})")
     if facts.citation:
-        lines += ["", *_hanging("citation   ", display.citation_text(facts.citation))]
+        lines += [""]
+        for position, text in enumerate(display.citation_texts(facts.citation)):
+            lines += _hanging("citation   " if position == 0 else " " * 11, text)
     return "\n".join(lines)
 
 

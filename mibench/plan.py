@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mibench import suites
+from mibench import intervals, suites
 from mibench.interface import Estimator, InputError, JointDistribution, parameters_of
 from mibench.provenance import code_hash
 from mibench.registry import Spec, distributions, full_spec, make_distribution, parameter_values, parse_spec
@@ -33,7 +33,8 @@ class Task:
 class Trial:
     """One estimate to make: an estimator on n points of a task, with one seed for the data and the initialisation.
 
-    `skip` is the reason why the estimator cannot run on this task, or None.
+    `interval` and `level` are the method and the nominal coverage of the interval asked for, or None. `skip` is the
+    reason why the estimator cannot run on this task, or None.
     """
 
     estimator: Estimator
@@ -41,10 +42,13 @@ class Trial:
     n: int
     seed: int
     device: str
+    interval: str | None = None
+    level: float | None = None
 
     @functools.cached_property
     def run_key(self) -> str:
         """Hash of everything that determines the estimate, except for the code."""
+        asked = {"interval": self.interval, "level": self.level, "interval_version": intervals.VERSION}
         return _digest(
             {
                 **_estimator_identity(self.estimator),
@@ -53,6 +57,7 @@ class Trial:
                 "seed": self.seed,
                 "dtype": DTYPE,
                 "device": self.device,
+                **(asked if self.interval is not None else {}),
             }
         )
 
@@ -90,6 +95,8 @@ class Trial:
             "dim_y": law.dim_y,
             "n": self.n,
             "seed": self.seed,
+            "interval": self.interval,
+            "level": self.level,
             "quantity": self.estimator.quantity,
             "bound": self.estimator.bound,
             "device": self.device,
@@ -97,14 +104,21 @@ class Trial:
 
 
 def make_trials(
-    estimators: Sequence[Estimator], tasks: Sequence[Task], ns: Sequence[int], seeds: Sequence[int], device: str
+    estimators: Sequence[Estimator],
+    tasks: Sequence[Task],
+    ns: Sequence[int],
+    seeds: Sequence[int],
+    device: str,
+    *,
+    interval: str | None = None,
+    level: float | None = None,
 ) -> list[Trial]:
     """Cross estimators, tasks, sample sizes and seeds; a trial that is named twice is planned once.
 
-    `device` is "cpu" or "cuda"; estimators that cannot use it run on the CPU.
+    `device` is "cpu" or "cuda"; estimators that cannot use it run on the CPU. `interval` and `level` are as in `Trial`.
     """
     return distinct(
-        Trial(estimator, task, n, seed, device if device in estimator.facts.devices else "cpu")
+        Trial(estimator, task, n, seed, device if device in estimator.facts.devices else "cpu", interval, level)
         for estimator in estimators
         for task in tasks
         for n in ns

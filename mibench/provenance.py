@@ -6,6 +6,7 @@ import ast
 import contextlib
 import dataclasses
 import functools
+import glob
 import hashlib
 import importlib.metadata
 import os
@@ -208,3 +209,8 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def has_gpu_files() -> bool:
+    """Whether a CUDA device can be here at all: a glance at its files spares the seconds that importing torch takes."""
+    return sys.platform == "linux" and (bool(glob.glob("/dev/nvidia[0-9]*")) or Path("/dev/dxg").exists())

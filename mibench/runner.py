@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import glob
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mibench import suites
 from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
 from mibench.interface import Estimator, InputError, JointDistribution
+from mibench.intervals import check_interval
 from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
-from mibench.provenance import environment, read_again
+from mibench.provenance import environment, has_gpu_files, read_again
 from mibench.registry import distributions, estimators, make_estimator, nearest
 from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
 
@@ -56,11 +56,14 @@ class Request:
     seeds: int | None = None
     first_seed: int = 0
     device: str = "auto"
+    interval: str | None = None
+    level: float | None = None
 
 
 def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     """Turn a request into trials; with notes for the user, and the name of the GPU that they run on."""
     _check_counts(request)
+    level = check_interval(request.interval, request.level)
     read_again()
     made = [make_estimator(one) for spec in request.estimators for one in _expand_estimator(spec)]
     groups, notes = _task_groups(request)
@@ -69,7 +72,7 @@ def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     for tasks, ns, default_seeds in groups:
         count = default_seeds if request.seeds is None else request.seeds
         seeds = range(request.first_seed, request.first_seed + count)
-        planned += make_trials(made, tasks, ns, seeds, device)
+        planned += make_trials(made, tasks, ns, seeds, device, interval=request.interval, level=level)
     trials = distinct(planned)
     if trials and all(trial.skip for trial in trials):
         first = trials[0]
@@ -195,7 +198,7 @@ def resolve_device(name: str, made: Sequence[Estimator]) -> tuple[str, str | Non
 
 
 def _gpu_name() -> str | None:
-    if sys.platform == "linux" and not (glob.glob("/dev/nvidia[0-9]*") or Path("/dev/dxg").exists()):
+    if not has_gpu_files():
         return None
     code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -215,6 +218,8 @@ def run(
     seeds: int | None = None,
     first_seed: int = 0,
     device: str = "auto",
+    interval: str | None = None,
+    level: float | None = None,
     store: str | Path = DEFAULT_STORE,
     jobs: int | None = None,
     timeout: float = 3600.0,
@@ -236,6 +241,8 @@ def run(
         Sample sizes, and how many seeds from which on; a seed sets the data and the initialisation.
     device
         "auto", "cpu" or "cuda".
+    interval, level
+        "subsample" or "jackknife", and its nominal coverage (default 0.95), see `mibench.intervals`; None: no interval.
     store
         SQLite file that keeps every row; what it has already is not run again.
     jobs, timeout, memory
@@ -263,6 +270,8 @@ def run(
         seeds=plain(seeds),
         first_seed=plain(first_seed),
         device=device,
+        interval=interval,
+        level=plain(level),
     )
     trials, _, gpu = plan(request)
     opened = Store(store)

@@ -17,7 +17,8 @@ from mibench.interface import Array
 from mibench.store import plain
 
 CELL = (
-    "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x", "dim_y", "n", "device"
+    "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x", "dim_y", "n", "device",
+    "interval",
 )  # fmt: skip
 _BOOTSTRAP = 1000
 _ROUNDING = 1e-12  # nats: at independence the oracle errs by no more than rounding
@@ -28,12 +29,14 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Attributes of a cell, in nats: `mean`, `bias` = mean - truth with `bias_se` (the truth's own error included), `sd`
     over seeds (with n - 1), `rmse`, `mae`, `oracle_rmse` (of the mean pointwise MI on the same samples), `efficiency` =
-    oracle_rmse / rmse with its 90% bootstrap interval over seeds, `coverage` of the intervals, `median_wall_s`.
+    oracle_rmse / rmse with its 90% bootstrap interval over seeds, `median_wall_s`; of its `intervals` (their number) at
+    the nominal `level` the `coverage`, the share that holds the truth, and `mean_width`.
     What cannot be computed is None: bias without a truth, sd of one trial, efficiency at exact independence.
     """
     cells: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        key = tuple(json.dumps(row[name], sort_keys=True) for name in CELL)
+        asked = row["level"] if row["interval"] is not None else None  # an estimator's own level is no choice of cells
+        key = (asked, *(json.dumps(row[name], sort_keys=True) for name in CELL))
         cells.setdefault(key, []).append(row)
     with np.errstate(over="ignore"):  # the square of a diverged estimate: not finite, hence None
         return [plain(_score(cell)) for cell in cells.values()]
@@ -45,8 +48,12 @@ def _score(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
     cell |= {"quantity": rows[0]["quantity"], "trials": len(rows), "ok": len(ok)}
     statuses = [row["status"] for row in rows]
     cell["failures"] = {status: statuses.count(status) for status in dict.fromkeys(statuses) if status != "ok"}
+    levels = [row["level"] for row in rows if row["level"] is not None]
+    bounds = [(row["low"], row["high"]) for row in ok if row["low"] is not None and row["high"] is not None]
+    cell |= {"level": levels[0] if levels else None, "intervals": len(bounds)}
     names = ("truth", "truth_se", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse", "efficiency",
-             "efficiency_low", "efficiency_high", "coverage", "median_wall_s", "median_cpu_s")  # fmt: skip
+             "efficiency_low", "efficiency_high", "coverage", "mean_width", "median_wall_s",
+             "median_cpu_s")  # fmt: skip
     cell |= dict.fromkeys(names)
     known = next((row for row in rows if row["truth"] is not None), None)
     if known is not None:
@@ -58,6 +65,7 @@ def _score(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
     cell["sd"] = float(estimates.std(ddof=1)) if len(ok) > 1 else None
     cell["median_wall_s"] = float(np.median([row["wall_s"] for row in ok]))
     cell["median_cpu_s"] = float(np.median([row["cpu_s"] for row in ok]))
+    cell["mean_width"] = float(np.mean([high - low for low, high in bounds])) if bounds else None
     if known is None:
         return cell
     truth, truth_se = known["truth"], known["truth_se"]
@@ -67,8 +75,7 @@ def _score(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
         cell["bias_se"] = math.hypot(float(errors.std(ddof=1)) / math.sqrt(len(ok)), truth_se)
     cell["rmse"] = _rms(errors)
     cell["mae"] = float(np.abs(errors).mean())
-    covered = [row["low"] <= truth <= row["high"] for row in ok if row["low"] is not None and row["high"] is not None]
-    cell["coverage"] = float(np.mean(covered)) if covered else None
+    cell["coverage"] = float(np.mean([low <= truth <= high for low, high in bounds])) if bounds else None
     if all(row["oracle"] is not None for row in ok):
         oracle_errors = np.array([row["oracle"] for row in ok]) - truth
         cell["oracle_rmse"] = _rms(oracle_errors)

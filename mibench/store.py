@@ -39,6 +39,7 @@ COLUMNS = {
     "low": "REAL",
     "high": "REAL",
     "level": "REAL",
+    "interval": "TEXT",
     "quantity": "TEXT NOT NULL",
     "bound": "TEXT NOT NULL",
     "truth": "REAL",
@@ -61,7 +62,7 @@ COLUMNS = {
 }
 STATUSES = ("ok", "nonfinite", "error", "timeout", "crash", "oom", "skipped")
 _JSON = [name for name, kind in COLUMNS.items() if kind.startswith("JSON")]
-_SCHEMA = 1
+_SCHEMA = 2  # 2: interval
 _LOCK_S = 60.0  # how long to wait for other processes that write
 
 
@@ -89,7 +90,11 @@ class Store:
                 attempt = connection.execute(count, (row["run_key"],)).fetchone()[0]
                 full = {name: plain({**row, "attempt": attempt}.get(name)) for name in COLUMNS}
                 values = [json.dumps(full[name], allow_nan=False) if name in _JSON else full[name] for name in COLUMNS]
-                connection.execute(f"INSERT INTO rows VALUES ({','.join('?' * len(values))})", values)
+                names, marks = (
+                    ",".join(COLUMNS),
+                    ",".join("?" * len(values)),
+                )  # a store that was upgraded has another order
+                connection.execute(f"INSERT INTO rows ({names}) VALUES ({marks})", values)
                 written.append(full)
         return written
 
@@ -160,13 +165,20 @@ class Store:
                 connection.execute(f"CREATE TABLE IF NOT EXISTS rows ({columns}, UNIQUE (run_key, attempt))")
                 connection.execute("CREATE TABLE IF NOT EXISTS environments (id TEXT PRIMARY KEY, json TEXT)")
                 connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+        elif version < _SCHEMA:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                known = {column["name"] for column in connection.execute("PRAGMA table_info(rows)")}
+                if "interval" not in known:  # another process may have been faster
+                    connection.execute("ALTER TABLE rows ADD COLUMN interval TEXT")
+                connection.execute(f"PRAGMA user_version = {_SCHEMA}")
 
     def _read(self, query: str, values: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         if self._connection is None:
             return
         with _readable_errors(self.path):
             for record in self._connection.execute(query, values):
-                row = dict(record)
+                row = {name: record[name] for name in COLUMNS}
                 for name in _JSON:
                     row[name] = json.loads(row[name])
                 yield row

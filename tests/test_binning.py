@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import entropy
 from sklearn.metrics import mutual_info_score
 
-from mibench.estimators.binning.cells import bin_column
 from mibench.interface import Array, Context, InputError
 from mibench.registry import make_estimator
 
 CORRECTIONS = ("none", "miller-madow")
+RULES = ("sturges", "rice", "scott", "freedman-diaconis")
 
 
 def pair(n: int, dim_x: int, dim_y: int, rho: float = 0.7, seed: int = 0) -> tuple[Array, Array]:
@@ -25,12 +25,11 @@ def pair(n: int, dim_x: int, dim_y: int, rho: float = 0.7, seed: int = 0) -> tup
     return x, y
 
 
-def labels(block: Array, bins: int, edges: str) -> list[tuple[float, ...]]:
+def labels(block: Array, bins: int, name: str) -> list[tuple[float, ...]]:
     """Cells from the edges themselves; both ways agree where no point lies on an edge."""
     shares = np.linspace(0, 1, bins + 1)[1:-1]
-    cut = (
-        np.quantile(block, shares, axis=0) if edges == "quantile" else block.min(0) + np.outer(shares, np.ptp(block, 0))
-    )
+    by_quantile = name == "binning-quantile"
+    cut = np.quantile(block, shares, axis=0) if by_quantile else block.min(0) + np.outer(shares, np.ptp(block, 0))
     return list(zip(*map(np.digitize, block.T, cut.T), strict=True))
 
 
@@ -38,12 +37,12 @@ def numbers(cells: Sequence[tuple[float, ...]]) -> list[int]:
     return [sorted(set(cells)).index(cell) for cell in cells]
 
 
-@pytest.mark.parametrize("edges", ["width", "quantile"])
+@pytest.mark.parametrize("name", ["binning", "binning-quantile"])
 @pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (2, 1), (2, 3)])
-def test_agrees_with_contingency_tables(edges: str, dim_x: int, dim_y: int) -> None:
+def test_agrees_with_contingency_tables(name: str, dim_x: int, dim_y: int) -> None:
     x, y = pair(2000, dim_x, dim_y)
-    cells_x, cells_y = numbers(labels(x, 4, edges)), numbers(labels(y, 4, edges))
-    estimate = make_estimator("binning", bins=4, edges=edges).estimate(x, y, Context())
+    cells_x, cells_y = numbers(labels(x, 4, name)), numbers(labels(y, 4, name))
+    estimate = make_estimator(name, bins=4).estimate(x, y, Context())
     assert estimate.value == pytest.approx(mutual_info_score(cells_x, cells_y), abs=1e-12)
     joint = numbers(list(zip(cells_x, cells_y, strict=True)))
     by_entropies = sum(sign * entropy(np.bincount(codes)) for sign, codes in ((1, cells_x), (1, cells_y), (-1, joint)))
@@ -98,8 +97,8 @@ def test_mixed_columns() -> None:
     x, y = pair(3000, 1, 1)
     kind = rng.choice([0.0, 0.1, 100.0], (3000, 1))
     y = np.where(kind == 0.1, -y, y)
-    cells = [(*cell, value) for cell, value in zip(labels(x, 6, "width"), kind[:, 0].tolist(), strict=True)]
-    expected = mutual_info_score(numbers(cells), numbers(labels(y, 6, "width")))
+    cells = [(*cell, value) for cell, value in zip(labels(x, 6, "binning"), kind[:, 0].tolist(), strict=True)]
+    expected = mutual_info_score(numbers(cells), numbers(labels(y, 6, "binning")))
     context = Context(x_discrete=(False, True), y_discrete=(False,))
     estimate = make_estimator("binning", bins=6).estimate(np.hstack([x, kind]), y, context)
     assert estimate.value == pytest.approx(expected, abs=1e-12)
@@ -107,20 +106,110 @@ def test_mixed_columns() -> None:
 
 def test_width_and_quantile_invariances() -> None:
     x, y = pair(1000, 2, 1)
-    for edges in ("width", "quantile"):
-        binning = make_estimator("binning", bins=5, edges=edges)
+    for name in ("binning", "binning-quantile"):
+        binning = make_estimator(name, bins=5)
         value = binning.estimate(x, y, Context()).value
         assert binning.estimate(x * [4.0, 0.25], y + 2.0**20, Context()).value == pytest.approx(value, abs=1e-9)
         assert binning.estimate(y, x, Context()).value == pytest.approx(value, abs=1e-12)
         cubed = binning.estimate(x**3, np.exp(y), Context()).value
-        assert (cubed == value) == (edges == "quantile")
+        assert (cubed == value) == (name == "binning-quantile")
 
 
-def test_tied_points_stay_in_one_bin() -> None:
-    column = np.array([0.0, 0, 0, 0, 0, 1, 2, 3, 4, 5])
-    assert bin_column(column, 2, "quantile").tolist() == [0] * 5 + [1] * 5
-    assert bin_column(column, 5, "quantile").tolist() == [0] * 5 + [2, 3, 3, 4, 4]
-    assert bin_column(column, 5, "width").tolist() == [0] * 5 + [1, 2, 3, 4, 4]
+@pytest.mark.parametrize(
+    ("name", "bins", "expected"),
+    [
+        ("binning-quantile", 2, [0] * 5 + [1] * 5),
+        ("binning-quantile", 5, [0] * 5 + [2, 3, 3, 4, 4]),
+        ("binning", 5, [0] * 5 + [1, 2, 3, 4, 4]),
+    ],
+)
+def test_tied_points_stay_in_one_bin(name: str, bins: int, expected: list[int]) -> None:
+    """With the row's number as label, I is the entropy of the bins; joint labels tell which points share one."""
+    column = np.array([0.0, 0, 0, 0, 0, 1, 2, 3, 4, 5])[:, None]
+    binning = make_estimator(name, bins=bins)
+    context = Context(x_discrete=(False,), y_discrete=(True,))
+    for label in (np.arange(10), expected, np.arange(10) // 3, np.arange(10) % 2):
+        y = np.array(label, dtype=float)[:, None]
+        value = binning.estimate(column, y, context).value
+        assert value == pytest.approx(mutual_info_score(expected, y[:, 0].astype(int)), abs=1e-12)
+
+
+def test_quantile_bins_hold_equally_many_points() -> None:
+    """Without ties both margins are uniform: for Y an increasing function of X, I = log(bins)."""
+    x, _ = pair(600, 1, 1)
+    assert make_estimator("binning-quantile[bins=12]").estimate(x, np.exp(x), Context()).value == pytest.approx(
+        math.log(12), abs=1e-12
+    )
+    uneven = make_estimator("binning-quantile[bins=7]").estimate(x, x, Context()).value  # 600 = 7 * 85 + 5
+    assert uneven == pytest.approx(entropy([86] * 5 + [85] * 2), abs=1e-12)
+
+
+NUMPY_RULES = {"sturges": "sturges", "rice": "rice", "scott": "scott", "freedman-diaconis": "fd"}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("n", [50, 1000, 7001])
+def test_rules_are_those_of_numpy(rule: str, n: int) -> None:
+    """Number of bins and cells against numpy's edges, on a normal and a skew column."""
+    x, y = pair(n, 1, 1)
+    y = np.exp(y)
+    edges = [np.histogram_bin_edges(block[:, 0], NUMPY_RULES[rule]) for block in (x, y)]
+    estimate = make_estimator("binning", bins=rule).estimate(x, y, Context())
+    counts = [len(each) - 1 for each in edges]
+    by_rule = rule in ("scott", "freedman-diaconis")
+    assert estimate.diagnostics["bins"] == (counts if by_rule else counts[0])
+    assert by_rule or counts[0] == counts[1]
+    cells = [np.digitize(block[:, 0], each[1:-1]) for block, each in zip((x, y), edges, strict=True)]
+    assert estimate.value == pytest.approx(mutual_info_score(*cells), abs=1e-9)
+
+
+def test_interquartile_range_of_zero() -> None:
+    """Two thirds of X are alike, so that Freedman and Diaconis' width is 0: Scott's is taken for that column."""
+    x, y = pair(900, 1, 1)
+    x[:600] = 0.0
+    found = make_estimator("binning[bins=freedman-diaconis]").estimate(x, y, Context())
+    scott = make_estimator("binning[bins=scott]").estimate(x, y, Context())
+    own = len(np.histogram_bin_edges(y[:, 0], "fd")) - 1
+    assert found.diagnostics["bins"] == [scott.diagnostics["bins"][0], own]
+
+
+def test_rules_are_judged_without_the_data() -> None:
+    """What is refused has more cells than points for every sample, whatever its shape."""
+    kinds = (False,) * 2
+    reason = make_estimator("binning[bins=sturges]").unsupported(1000, 2, 2, kinds, kinds)
+    assert reason == "joint grid of 11^4 cells for 1000 points: needs at least one point per cell"
+    assert make_estimator("binning[bins=sturges]").unsupported(1000, 1, 1, (False,), (False,)) is None
+    assert make_estimator("binning[bins=rice]").unsupported(64, 1, 1, (False,), (False,)) is None
+    assert "8^2 cells for 50" in str(make_estimator("binning[bins=rice]").unsupported(50, 1, 1, (False,), (False,)))
+    rng = np.random.default_rng(8)
+    for rule, fewest in (("scott", 12), ("freedman-diaconis", 10)):
+        binning = make_estimator("binning", bins=rule)
+        assert binning.unsupported(8000, 1, 1, (False,), (False,)) is None
+        assert f"joint grid of {fewest}^4 cells" in str(binning.unsupported(8000, 2, 2, kinds, kinds))
+        columns = [
+            rng.choice([-1.0, 1.0], 8000),
+            rng.random(8000),
+            rng.standard_normal(8000),
+            rng.standard_cauchy(8000),
+        ]
+        for column in columns:
+            estimate = binning.estimate(column[:, None], rng.random((8000, 1)), Context())
+            assert estimate.diagnostics["bins"][0] >= fewest
+    two_points = np.repeat([0.0, 1.0], 4000)[:, None]  # sd = range / 2 and IQR = range: the fewest bins there are
+    for rule, fewest in (("scott", 12), ("freedman-diaconis", 10)):
+        found = make_estimator("binning", bins=rule).estimate(two_points, two_points, Context())
+        assert found.diagnostics["bins"] == [fewest] * 2
+        assert found.value == pytest.approx(math.log(2), abs=1e-12)
+
+
+def test_heavy_tails_give_many_bins_and_a_finite_value() -> None:
+    """A range of 1e12 interquartile ranges: nearly all points share a few cells, none of which is held in memory."""
+    x, y = pair(500, 1, 1)
+    x[0] = 1e12
+    found = make_estimator("binning[bins=freedman-diaconis]").estimate(x, y, Context())
+    assert found.diagnostics["bins"][0] > 1e10
+    assert 0 <= found.value <= math.log(500)
+    assert any("points per occupied cell" in warning for warning in found.warnings)
 
 
 def test_many_columns_do_not_overflow() -> None:

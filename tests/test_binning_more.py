@@ -36,10 +36,14 @@ def range_patterns(block: Array, bins: int, low: float, high: float) -> list[tup
 
 
 def adaptive_patterns(block: Array, bins: int, saturated: Sequence[float]) -> list[tuple[Hashable, ...]]:
+    """The edges are every (u / bins)-th of the u distinct values of the whole block; saturated values stand apart."""
     distinct = sorted({value for row in block.tolist() for value in row} - set(saturated))
-    number: dict[float, Hashable] = {value: rank * bins // len(distinct) for rank, value in enumerate(distinct)}
-    number |= {value: f"saturated at {value}" for value in saturated}
-    return [tuple(number[value] for value in row) for row in block.tolist()]
+    edges = [distinct[int(k * (len(distinct) / bins))] for k in range(bins)]
+
+    def symbol(value: float) -> Hashable:
+        return f"saturated at {value}" if value in saturated else max(k for k in range(bins) if edges[k] <= value)
+
+    return [tuple(symbol(value) for value in row) for row in block.tolist()]
 
 
 @pytest.mark.parametrize(("dim_x", "dim_y", "bins"), [(1, 1, 30), (2, 3, 4), (5, 2, 2)])
@@ -93,6 +97,26 @@ def test_adaptive_bins(dim_x: int, dim_y: int, bins: int) -> None:
     for ends in ("0,1", "1,0"):
         found = estimate(f"binning-adaptive[bins={bins},saturated=({ends})]", x, y)
         assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("spec", ["binning-pattern[bins=30]", "binning-adaptive[bins=30]"])
+@pytest.mark.parametrize("encoder", ["of the input", "of noise"])
+def test_layers_saturate_at_the_entropy_of_the_labels(spec: str, encoder: str) -> None:
+    """4 tanh units, 2000 points, 10 labels: 2.27 to H = 2.30 nats and a warning, whether the layer saw its input."""
+    rng = np.random.default_rng(11)
+    labels = rng.integers(0, 10, (2000, 1))
+    inputs = 1.5 * rng.standard_normal((10, 8))[labels[:, 0]] + rng.standard_normal((2000, 8))
+    noise = rng.standard_normal((2000, 4))
+    layer = np.tanh(inputs @ rng.standard_normal((8, 4)) / 4 if encoder == "of the input" else noise)
+    context = Context(x_discrete=(False,) * 4, y_discrete=(True,))
+    found = estimate(spec, layer, labels.astype(float), context)
+    entropy = -sum(share * math.log(share) for share in np.bincount(labels[:, 0]) / 2000)
+    assert entropy - 0.035 < found.value <= entropy + 1e-12
+    assert 2.29 < entropy < math.log(10)
+    assert any("cells of X are saturated" in warning for warning in found.warnings)
+    coarse = estimate(spec.replace("30", "2"), layer, labels.astype(float), context)
+    assert (coarse.value > 0.3) == (encoder == "of the input")
+    assert not any("saturated" in warning for warning in coarse.warnings)
 
 
 def test_adaptive_bins_hold_equally_many_distinct_values() -> None:

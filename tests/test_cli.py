@@ -140,7 +140,7 @@ WRONG = [
     ("run --estimator ksg[k=0]", r"k = 0 is out of range; give whole number >= 1"),
     ("run --estimator ksg[k=2.5]", r"k = '2.5' is not accepted; give whole number >= 1"),
     ("run --estimator ksg[margins=rank]", "give one of raw, standard, normal"),
-    ("run --estimator binning[bins=1]", "give whole number >= 2, or none"),
+    ("run --estimator binning-adaptive[bins=1]", "give whole number >= 2, or none"),
     ("run --estimator ksg[k", "brackets do not match"),
     ("run --estimator ksg[k=3,k=4]", "parameter k is given twice"),
     ("run --estimator ksg[3]", "'3' in 'ksg.3.' is no parameter"),
@@ -320,11 +320,12 @@ ROW = {
     "run_key", "code", "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x",
     "dim_y", "n", "seed", "status", "estimate", "low", "high", "level", "quantity", "bound", "truth", "truth_low",
     "truth_high", "truth_se", "truth_method", "oracle", "wall_s", "cpu_s", "batch_size", "peak_rss_mb", "device",
-    "diagnostics", "warnings", "error_type", "error_text", "created_utc", "environment",
+    "diagnostics", "warnings", "error_type", "error_text", "created_utc", "environment", "interval",
 }  # fmt: skip
 CELL = {
     "estimator", "params", "distribution", "dim_x", "dim_y", "n", "quantity", "trials", "ok", "truth", "mean", "bias",
     "bias_se", "sd", "rmse", "mae", "oracle_rmse", "efficiency", "coverage", "median_wall_s",
+    "interval", "level", "intervals", "mean_width",
 }  # fmt: skip
 IN_NATS = {"truth", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse"}
 
@@ -509,7 +510,7 @@ def test_tasks_have_their_truth_at_the_size_asked_for(run: Run) -> None:
     assert wide[0]["truth"] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("name", [*registry.estimators.entries(), *registry.distributions.entries()])
+@pytest.mark.parametrize("name", sorted({*registry.estimators.entries(), *registry.distributions.entries()}))
 def test_show_says_what_it_is(name: str, run: Run) -> None:
     code, out, err = run("show", name)
     assert (code, err) == (0, "")
@@ -526,8 +527,9 @@ def test_show_says_what_it_is(name: str, run: Run) -> None:
         assert re.search(rf" {parameter} [^;]*.*; (default .+?|required)\)", " ".join(out.split()))
     bibtex = run("show", name, "--bibtex")[1]
     field = r"  (\w+) = \{(?:[^{}]|\{[^{}]*\})*\}"
-    assert re.fullmatch(rf"@\w+\{{[\w:.-]+,\n({field},\n)*{field},?\n\}}\n", bibtex)
-    assert {"author", "title", "year"} <= {found[1] for found in re.finditer(field, bibtex)}
+    for entry in bibtex.removesuffix("\n").split("\n\n"):
+        assert re.fullmatch(rf"@\w+\{{[\w:.-]+,\n({field},\n)*{field},?\n\}}", entry)
+        assert {"author", "title", "year"} <= {found[1] for found in re.finditer(field, entry)}
 
 
 def test_show_of_a_task_computes_its_truth(run: Run) -> None:

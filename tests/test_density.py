@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import gaussian_kde, multivariate_normal
+from sklearn.metrics import mutual_info_score
 
 from mibench.estimators.density.kernels import mean_log_kernel
 from mibench.interface import Array, Context, Estimate, InputError
@@ -69,21 +71,36 @@ def test_kde_leaves_one_out_of_the_density_of_scipy() -> None:
     for part, points in zip(parts, (z, x, y), strict=True):
         own = 1 / math.sqrt(np.linalg.det(2 * math.pi * part.covariance))
         logs.append(np.log((n * part(points.T) - own) / (n - 1)))
-    assert estimate("kde", x, y).value == pytest.approx((logs[0] - logs[1] - logs[2]).mean(), rel=1e-9)
+    assert estimate("kde[bandwidth=scott]", x, y).value == pytest.approx((logs[0] - logs[1] - logs[2]).mean(), rel=1e-9)
 
 
 def test_cross_validated_bandwidth_is_the_most_likely() -> None:
-    x, y = pair(150, 1, 1)
+    x, y = pair(80, 1, 1)
     h = estimate("kde[bandwidth=cross-validation]", x, y).diagnostics["bandwidth"]
-    grid = h * np.exp(np.arange(-20, 21) / 20)
+    grid = h * np.exp(np.arange(-10, 11) / 20)
     likelihoods = [left_out_densities(x, y, each)[:, 0].mean() for each in grid]
-    assert abs(int(np.argmax(likelihoods)) - 20) <= 1
+    assert abs(int(np.argmax(likelihoods)) - 10) <= 1
 
 
-def test_cross_validation_warns_of_repeated_points() -> None:
+def test_cross_validation_of_repeated_points() -> None:
+    """The likelihood has no maximum: Scott's rule and a warning."""
+    x, y = (np.repeat(block, 3, axis=0) for block in pair(50, 1, 1))
+    found = estimate("kde", x, y)
+    assert found.value == estimate("kde[bandwidth=scott]", x, y).value
+    assert "h is Scott's instead" in found.warnings[0]
+
+
+def test_cross_validation_of_outliers() -> None:
+    """A point far out wants the widest kernels: below sqrt(2n / (n - 1)) standard deviations, and found."""
     x, y = pair(50, 1, 1)
-    found = estimate("kde[bandwidth=cross-validation]", np.repeat(x, 3, axis=0), np.repeat(y, 3, axis=0))
-    assert "repeated points?" in found.warnings[0]
+    x[0], y[1] = 1e4, 1e4
+    found = estimate("kde", x, y)
+    h = found.diagnostics["bandwidth"]
+    assert 50 ** (-1 / 6) < h < math.sqrt(100 / 49)
+    grid = h * np.exp(np.arange(-10, 11) / 20)
+    likelihoods = [left_out_densities(x, y, each)[:, 0].mean() for each in grid]
+    assert abs(int(np.argmax(likelihoods)) - 10) <= 1
+    assert not found.warnings
 
 
 @pytest.mark.parametrize("rule", ["scott", "cross-validation"])
@@ -102,7 +119,7 @@ def test_kde_bias_shrinks_off_the_gaussian() -> None:
     biases, errors = [], []
     for n, repeats in ((1000, 30), (8000, 5)):
         samples = [distribution.sample(n, np.random.default_rng([seed, n])) for seed in range(repeats)]
-        values = [estimate("kde", sample.x, sample.y).value for sample in samples]
+        values = [estimate("kde[bandwidth=scott]", sample.x, sample.y).value for sample in samples]
         biases.append(float(np.mean(values)) - truth.value)
         errors.append(float(np.std(values, ddof=1)) / math.sqrt(repeats))
     assert biases[0] < 0
@@ -181,3 +198,154 @@ def test_blocks_threads_and_far_points() -> None:
         -(5000 + 5000 + 20000) / 3 - math.log(2), rel=1e-12
     )
     assert mean_log_kernel(np.zeros((4, 2)), leave_one_out=True) == pytest.approx(0, abs=1e-12)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# kde-adaptive
+
+
+def log_mixture(at: Array, centres: Array, sd: float) -> Array:
+    """Log density of the mixture of N(centre, sd^2) at points (m, dim)."""
+    squares = ((at[:, None] - centres) ** 2).sum(axis=2)
+    normal = -squares / (2 * sd**2) - 0.5 * centres.shape[1] * math.log(2 * math.pi * sd**2)
+    return np.asarray(logsumexp(normal, axis=1) - math.log(len(centres)))
+
+
+def smoothed_information(x: Array, y: Array, sd: float, draws: int) -> tuple[float, float]:
+    """I(X_J + noise; Y_J + noise) by Monte Carlo, and its standard error."""
+    rng = np.random.default_rng(9)
+    place = rng.integers(0, len(x), draws)
+    u, v = (block[place] + sd * rng.standard_normal((draws, block.shape[1])) for block in (x, y))
+    joint = log_mixture(np.hstack([u, v]), np.hstack([x, y]), sd)
+    pmi = joint - log_mixture(u, x, sd) - log_mixture(v, y, sd)
+    return float(pmi.mean()), float(pmi.std() / math.sqrt(draws))
+
+
+def bounds(x: Array, y: Array, variance: float, x_discrete: bool = False, options: str = "") -> tuple[float, float]:
+    context = Context(x_discrete=(x_discrete,) * x.shape[1], y_discrete=(False,) * y.shape[1])
+    spec = f"kde-adaptive[adaptive=false,variance={variance!r}{options},bounds={{}}]"
+    lower, upper = (make_estimator(spec.format(side)).estimate(x, y, context).value for side in ("lower", "upper"))
+    return lower, upper
+
+
+@pytest.mark.parametrize("variance", [1e-3, 0.03, 0.3, 3.0, 100.0])
+def test_bounds_hold_the_information_of_the_noisy_sample(variance: float) -> None:
+    x, y = gaussian(0.8, 1, 12, 0)
+    x = np.hstack([x, np.random.default_rng(1).standard_normal((12, 1))])
+    lower, upper = bounds(x, y, variance)
+    value, error = smoothed_information(x, y, math.sqrt(variance), 100_000)
+    assert lower - 4 * error - 1e-9 <= value <= upper + 4 * error + 1e-9
+    assert lower < upper
+
+
+@pytest.mark.parametrize("sd", [0.05, 0.3, 1.0, 4.0])
+def test_entropy_bounds_by_quadrature(sd: float) -> None:
+    """Where each point has its own label, I(T; L) is the entropy of the mixture less that of the noise."""
+    points = np.random.default_rng(3).standard_normal((15, 1))
+    low, high = points.min() - 12 * sd, points.max() + 12 * sd
+    grid = np.linspace(low, high, 40_001)
+    logs = log_mixture(grid[:, None], points, sd)
+    entropy = -np.trapezoid(np.exp(logs) * logs, grid)
+    value = entropy - 0.5 * math.log(2 * math.pi * math.e * sd**2)
+    lower, upper = bounds(np.arange(15.0)[:, None], points, sd**2, x_discrete=True)
+    assert lower - 1e-9 <= value <= upper + 1e-9
+    divisors = {"lower": 8, "upper": 2}
+    for bound, name in ((lower, "lower"), (upper, "upper")):
+        squares = (points - points.T) ** 2
+        assert bound == pytest.approx(
+            -np.log(np.exp(-squares / (divisors[name] * sd**2)).mean(axis=1)).mean(), rel=1e-9
+        )
+
+
+def test_bounds_of_distinct_labels_fall_from_log_n_to_0_with_the_noise() -> None:
+    points, rows = np.random.default_rng(4).standard_normal((30, 2)), np.arange(30.0)[:, None]
+    found = np.array([bounds(rows, points, 10.0**power, x_discrete=True) for power in range(-6, 7)])
+    assert (np.diff(found, axis=0) <= 1e-12).all()
+    assert found[0] == pytest.approx([math.log(30)] * 2, abs=1e-4)
+    assert found[-1] == pytest.approx([0, 0], abs=1e-4)
+
+
+def test_bounds_meet_at_the_information_of_tight_clusters() -> None:
+    """Four clusters far apart, two of them of each of two labels and a third shared: I is that of the clusters."""
+    rng = np.random.default_rng(5)
+    cluster = rng.integers(0, 4, 400)
+    follower = np.where(rng.random(400) < 0.7, cluster // 2, rng.integers(0, 2, 400))
+    x, y = (100.0 * block[:, None] + 1e-4 * rng.standard_normal((400, 1)) for block in (cluster, follower))
+    lower, upper = bounds(x, y, 1.0)
+    value = mutual_info_score(cluster, follower)
+    assert lower == pytest.approx(value, abs=1e-4)
+    assert upper == pytest.approx(value, abs=1e-4)
+
+
+def test_bounds_on_smooth_data_are_log_2_per_dimension_off() -> None:
+    """Many points within each other's noise: A_2 exceeds the entropy by 1/2, A_8 falls short of it by log 2 - 1/2."""
+    x, y = gaussian(0.5, 1, 4000, 0)
+    lower, upper = bounds(x, y, 0.01)
+    middle = estimate("kde-adaptive[adaptive=false,bounds=kl]", x, y).value
+    smoothed = -0.5 * math.log(1 - (0.5 / 1.01) ** 2)
+    assert middle == pytest.approx(smoothed, abs=0.1)
+    assert upper - middle == pytest.approx(2 * math.log(2), abs=0.15)
+    assert middle - lower == pytest.approx(2 * math.log(2), abs=0.15)
+
+
+@pytest.mark.parametrize(("kind", "divisor"), [("kl", 2), ("bhattacharyya", 8)])
+def test_information_of_labels_as_published(kind: str, divisor: int) -> None:
+    """H(T) - sum_l p_l H(T | l), with one kind of bound for all entropies; labels in two columns, one rare."""
+    rng = np.random.default_rng(6)
+    labels = np.column_stack([rng.integers(0, 3, 70), rng.random(70) < 0.1]).astype(float)
+    layer = np.maximum(rng.standard_normal((70, 3)) + labels[:, :1], 0)
+    variance = 0.02 * layer.max() ** 2
+
+    def entropy(points: Array) -> float:
+        squares = ((points[:, None] - points) ** 2).sum(axis=2)
+        return float(-np.log(np.exp(-squares / (divisor * variance)).mean(axis=1)).mean())
+
+    expected = entropy(layer)
+    for label in np.unique(labels, axis=0):
+        rows = (labels == label).all(axis=1)
+        expected -= rows.mean() * entropy(layer[rows])
+    estimator = make_estimator(f"kde-adaptive[variance=0.02,bounds={kind}]")
+    context = Context(x_discrete=(False,) * 3, y_discrete=(True,) * 2)
+    assert estimator.estimate(layer, labels, context).value == pytest.approx(expected, rel=1e-9)
+
+
+def test_kl_without_labels_is_kernel_resubstitution() -> None:
+    x, y = pair(80, 2, 1)
+    resubstitution = estimate("kernel-resubstitution[standardize=false,tau=3]", x, y).value
+    assert estimate("kde-adaptive[bounds=kl,adaptive=false,variance=3]", x, y).value == pytest.approx(
+        resubstitution, rel=1e-12
+    )
+
+
+def test_noise_of_adaptive_bounds_is_that_of_the_largest_value() -> None:
+    x, y = pair(80, 2, 1)
+    for side in ("lower", "upper"):
+        expected = estimate(
+            f"kde-adaptive[bounds={side},adaptive=false]", x / np.abs(x).max(), y / np.abs(y).max()
+        ).value
+        assert estimate(f"kde-adaptive[bounds={side}]", x, y).value == pytest.approx(expected, rel=1e-12)
+
+
+def test_bounds_say_what_they_are() -> None:
+    x, y = pair(40, 1, 1)
+    for kind, bound in (("lower", "lower"), ("upper", "upper"), ("kl", "none"), ("bhattacharyya", "none")):
+        found = estimate(f"kde-adaptive[bounds={kind}]", x, y)
+        assert (found.quantity, found.bound) == ("smoothed-mi", bound)
+    assert "saturated" in estimate("kde-adaptive[variance=1e-9]", x, y).warnings[0]
+    first, second = np.random.default_rng(7).integers(0, 3, (2, 50))
+    context = Context(x_discrete=(True,), y_discrete=(True,))
+    found = make_estimator("kde-adaptive").estimate(first[:, None] * 1.0, second[:, None] * 1.0, context)
+    assert found.value == pytest.approx(mutual_info_score(first, second), abs=1e-12)
+
+
+def test_kernels_by_products_and_by_differences() -> None:
+    """Far from the mean the product formula would lose digits: both ways against pairs one by one."""
+    rng = np.random.default_rng(2)
+    for spread in (1.0, 2e3, 1e6):
+        points = rng.standard_normal((70, 3)) + spread * rng.integers(0, 2, (70, 1))
+        squares = np.array([[sum((a - b) ** 2) for b in points] for a in points])
+        np.fill_diagonal(squares, np.inf)
+        expected = logsumexp(-squares / 2, axis=1).mean() - math.log(69)
+        shifted = points + 1e4
+        assert mean_log_kernel(shifted, leave_one_out=True) == pytest.approx(expected, abs=1e-7)
+        assert mean_log_kernel(points, leave_one_out=True) == pytest.approx(expected, abs=1e-8)

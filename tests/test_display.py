@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json
+from mibench.display import cell_table, citation_texts, estimator_labels, in_units, table, to_csv, to_json
 from mibench.registry import make_estimator
 from mibench.scoring import summarise
 from mibench.store import COLUMNS
@@ -34,7 +34,7 @@ def row(**columns: Any) -> dict[str, Any]:
 # Units
 
 INFORMATION = {"estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle"}
-SCORES = {"truth", "truth_se", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse"}
+SCORES = {"truth", "truth_se", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse", "mean_width"}
 
 
 def test_bits_convert_what_is_information_and_nothing_else() -> None:
@@ -118,6 +118,17 @@ def test_another_quantity_is_named() -> None:
     assert "dsmi" in drawn
 
 
+def test_coverage_is_shown_where_intervals_were_asked_for() -> None:
+    """One of three trials has no interval, which its coverage says; a plain cell beside it has no coverage at all."""
+    assert "coverage" not in cell_table(summarise([row()]), "nats")
+    asked = [row(interval="subsample"), row(interval="subsample", high=0.55), row(interval="subsample", low=None)]
+    head, first, second, caption = cell_table(summarise([*asked, row(n=200, low=None)]), "nats").splitlines()
+    assert head.split()[-4:] == ["coverage", "width", "ok", "time"]
+    assert "  0.50 of 2  0.4000  3/3 ok  " in first
+    assert second.split()[-6:-4] == ["–", "–"]
+    assert "share of the 90% subsample intervals that hold the truth" in caption
+
+
 def test_labels_name_the_parameters_that_differ() -> None:
     cells = [
         {"estimator": "ksg", "params": {"k": 3, "margins": "raw", "on": True, "cut": None, "sizes": [1, 2]}},
@@ -161,3 +172,19 @@ def test_csv_parses_back() -> None:
     assert float(found[1]["estimate"]) == 1 / 3
     assert found[1]["error_text"] == ""
     assert to_csv([]) == ""
+
+
+def test_several_citations_are_several_lines() -> None:
+    bibtex = """@article{one,
+      author = {Ada Lovelace and
+                Emmy Noether},
+      title = {Sets of {\\'E}lie},
+      journal = {Notes},
+      year = {1901}
+    }
+
+    @misc{two, author = {Paul L{\\'e}vy}, title = {Walks}, year = {1940}, eprint = {1.2}}"""
+    assert citation_texts(bibtex) == [
+        "Ada Lovelace and Emmy Noether (1901). Sets of Élie. Notes",
+        "Paul Lévy (1940). Walks. arXiv:1.2",
+    ]

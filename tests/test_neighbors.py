@@ -7,18 +7,21 @@ import pytest
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_regression
 
-from mibench.estimators.neighbors.search import search_pairs, search_trees, strict_neighbors
+from mibench.estimators.neighbors.search import strict_neighbors
 from mibench.interface import Array, Context, InputError
-from mibench.registry import make_estimator
+from mibench.registry import full_spec, make_estimator
 
 
-def ksg_by_definition(x: Array, y: Array, k: int) -> float:
+def length(differences: Array, norm: str) -> Array:
+    return np.asarray(np.abs(differences).max(axis=1) if norm == "maximum" else np.sqrt((differences**2).sum(axis=1)))
+
+
+def ksg_by_definition(x: Array, y: Array, k: int, norm: str = "maximum") -> float:
     """Kraskov et al. (2004), eq. 8, one point at a time."""
     n, terms = len(x), []
     for i in range(n):
         others = np.arange(n) != i
-        in_x = np.abs(x[others] - x[i]).max(axis=1)
-        in_y = np.abs(y[others] - y[i]).max(axis=1)
+        in_x, in_y = length(x[others] - x[i], norm), length(y[others] - y[i], norm)
         radius = np.sort(np.maximum(in_x, in_y))[k - 1]
         terms.append(digamma(np.sum(in_x < radius) + 1) + digamma(np.sum(in_y < radius) + 1))
     return float(digamma(k) + digamma(n) - np.mean(terms))
@@ -49,22 +52,73 @@ def test_estimate_is_the_definition(kind: str, dim_x: int, dim_y: int) -> None:
         assert make_estimator("ksg", k=k).estimate(x, y, Context()).value == pytest.approx(expected, abs=1e-10)
 
 
-@pytest.mark.parametrize("kind", ["normal", "integers", "tenths", "duplicates", "offset"])
-@pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (2, 3), (11, 1)])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_both_searches_find_the_same(kind: str, dim_x: int, dim_y: int, threads: int) -> None:
-    x, y = draw(kind, 1200, dim_x, dim_y, np.random.default_rng(3))
-    for trees, pairs in zip(search_trees(x, y, 4, threads), search_pairs(x, y, 4, threads), strict=True):
-        np.testing.assert_array_equal(trees, pairs)
+# Where rounding decides no tie: sums of squares of tenths depend on the order of the columns.
+@pytest.mark.parametrize("kind", ["normal", "integers", "duplicates"])
+@pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (1, 2), (2, 4), (12, 12)])
+def test_euclidean_norm_within_each_block(kind: str, dim_x: int, dim_y: int) -> None:
+    x, y = draw(kind, 120, dim_x, dim_y, np.random.default_rng([dim_x, dim_y]))
+    for k in (1, 4):
+        found = make_estimator("ksg[norm=euclidean]", k=k).estimate(x, y, Context(threads=2)).value
+        assert found == pytest.approx(ksg_by_definition(x, y, k, "euclidean"), abs=1e-10)
+
+
+@pytest.mark.parametrize("name", ["ksg", "ksg-2", "kl", "mixed-ksg"])
+@pytest.mark.parametrize("kind", ["normal", "tenths"])
+def test_several_k_are_each_of_them_and_their_mean(name: str, kind: str) -> None:
+    x, y = draw(kind, 200, 2, 1, np.random.default_rng(4))
+    ks = (7, 2, 11)  # in any order
+    found = make_estimator(f"{name}[k=(7,2,11)]").estimate(x, y, Context())
+    alone = [make_estimator(name, k=k).estimate(x, y, Context()).value for k in ks]
+    assert found.diagnostics["by_k"] == pytest.approx(alone, abs=1e-12)
+    assert found.value == pytest.approx(np.mean(alone), abs=1e-12)
+    reason = make_estimator(name, k=ks).unsupported(11, 2, 1, (False, False), (False,))
+    assert reason == "needs more than k = 11 points, got 11"
+
+
+def test_several_k_as_text() -> None:
+    for text, k in {"ksg[k=(3,5)]": (3, 5), "ksg[k=(3)]": (3,), "ksg[k=3]": 3}.items():
+        estimator = make_estimator(text)
+        assert estimator == make_estimator("ksg", k=k)
+        assert make_estimator(full_spec(estimator)) == estimator
+    assert (
+        make_estimator("ksg", k=[3, 5]) == make_estimator("ksg", k=np.array([3, 5])) == make_estimator("ksg[k=(3,5)]")
+    )
+    with pytest.raises(InputError, match=r"ksg: parameter k = \(\) is empty; give a whole number >= 1, or several"):
+        make_estimator("ksg[k=()]")
+    with pytest.raises(InputError, match=r"k = \(3, 0\) is out of range"):
+        make_estimator("ksg[k=(3,0)]")
+
+
+@pytest.mark.parametrize("name", ["ksg", "ksg-2", "kl", "lnc"])
+def test_jitter_is_the_seeds_and_breaks_ties(name: str) -> None:
+    x, y = draw("integers", 300, 1, 1, np.random.default_rng(2))
+    jittered = make_estimator(name, jitter=1e-10)
+    assert make_estimator(name).deterministic
+    assert not jittered.deterministic
+    one, again, two = (jittered.estimate(x, y, Context(np.random.default_rng(seed))) for seed in (1, 1, 2))
+    assert one == again
+    assert one.value != two.value
+    assert "coincide" in make_estimator(name).estimate(x, y, Context()).warnings[0]
+    assert not any("coincide" in text for text in one.warnings)
+
+
+def test_jitter_has_the_size_asked_for_in_every_column() -> None:
+    """Normals with correlation 0.8 and noise of half their deviation: correlation 0.8 / 1.25, whatever their units."""
+    rng, values = np.random.default_rng(7), []
+    for _ in range(10):
+        x, noise = rng.standard_normal((2, 1000, 1))
+        blocks = 1e3 * x + 1e5, 1e-3 * (0.8 * x + 0.6 * noise)
+        values.append(make_estimator("ksg[jitter=0.5,margins=standard]").estimate(*blocks, Context(rng)).value)
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    assert abs(np.mean(values) + 0.5 * np.log1p(-(0.64**2))) < 4 * error + 0.01
 
 
 def test_coinciding_points_count_nobody() -> None:
     x, y = np.repeat([[0.0], [1.0]], 6, axis=0), np.repeat([[0.0], [5.0]], 6, axis=0)
-    for search in (search_trees, search_pairs):
-        radii, counts_x, counts_y = search(x, y, 3)
-        assert not radii.any()
-        assert not counts_x.any()
-        assert not counts_y.any()
+    radii, counts_x, counts_y = strict_neighbors(x, y, [3])
+    assert not radii.any()
+    assert not counts_x.any()
+    assert not counts_y.any()
     estimate = make_estimator("ksg").estimate(x, y, Context())
     assert estimate.value == pytest.approx(digamma(3) + digamma(12) - 2 * digamma(1), abs=1e-12)
     assert "12 of 12 points coincide" in estimate.warnings[0]
@@ -72,10 +126,12 @@ def test_coinciding_points_count_nobody() -> None:
 
 def test_radii_and_counts_by_hand() -> None:
     x, y = np.array([[0.0], [1.0], [3.0], [7.0]]), np.array([[0.0], [2.0], [2.0], [2.0]])
-    radii, counts_x, counts_y = strict_neighbors(x, y, 1)
-    assert radii.tolist() == [2, 2, 2, 4]
-    assert counts_x.tolist() == [1, 1, 0, 0]  # 3 is not closer to 1 than the radius 2, nor 3 to 7 than 4
-    assert counts_y.tolist() == [0, 2, 2, 3]
+    radii, counts_x, counts_y = strict_neighbors(x, y, [1, 3])
+    assert radii.tolist() == [[2, 7], [2, 6], [2, 4], [4, 7]]
+    assert counts_x[:, 0].tolist() == [1, 1, 0, 0]  # 3 is not closer to 1 than the radius 2, nor 3 to 7 than 4
+    assert counts_y[:, 0].tolist() == [0, 2, 2, 3]
+    assert counts_x[:, 1].tolist() == [2, 2, 2, 2]
+    assert counts_y[:, 1].tolist() == [3, 3, 3, 3]
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])

@@ -158,9 +158,9 @@ def test_two_codes_under_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_device_is_that_of_the_estimator() -> None:
-    assert {one.device for one in make_trials([make_estimator("ksg")], [make_task("student")], [9], [0], "cuda")} == {
-        "cpu"
-    }
+    for name, device in (("cca", "cpu"), ("ksg", "cuda")):
+        trials = make_trials([make_estimator(name)], [make_task("student")], [9], [0], "cuda")
+        assert {one.device for one in trials} == {device}
 
 
 def test_facts_echo_names_as_given() -> None:

@@ -52,6 +52,7 @@ class Zero(Estimator):
     limit: int | None = parameter(None, "a whole number or none")
     weights: tuple[float, ...] = parameter((1.0,), "numbers", low=0.0)
     text: str = parameter("abc", "any text")
+    several: int | tuple[int, ...] = parameter(1, "a whole number or several", low=1, high=9)
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         return Estimate(0.0)
@@ -158,6 +159,9 @@ def test_a_malformed_specification_is_refused(text: str, message: str) -> None:
         ("zero[weights=(1,2)]", Zero(weights=(1.0, 2.0))),
         ("zero[weights=2]", Zero(weights=(2.0,))),
         ("zero[text=a=b]", Zero(text="a=b")),
+        ("zero[several=4]", Zero(several=4)),
+        ("zero[several=(4)]", Zero(several=(4,))),
+        ("zero[several=(1, 4)]", Zero(several=(1, 4))),
         ("wrapper[base=zero[k=5,mode=fast]]", Wrapper(Zero(k=5, mode="fast"))),
     ],
 )
@@ -169,7 +173,10 @@ def test_a_text_makes_an_object(text: str, expected: Estimator) -> None:
     ("text", "message"),
     [
         ("zreo", "unknown estimator 'zreo' (nearest: zero); `mibench list estimators` shows all"),
-        ("zero[kk=3]", "zero has no parameter 'kk' (nearest: k); accepted: k, scale, mode, clip, limit, weights, text"),
+        (
+            "zero[kk=3]",
+            "zero has no parameter 'kk' (nearest: k); accepted: k, scale, mode, clip, limit, weights, text, several",
+        ),
         ("zero[k=three]", "zero: parameter k = 'three' is not accepted; give whole number from 1 to 99"),
         ("zero[k=3.5]", "zero: parameter k = '3.5' is not accepted; give whole number from 1 to 99"),
         ("zero[k=none]", "zero: parameter k = 'none' is not accepted; give whole number from 1 to 99"),
@@ -183,6 +190,16 @@ def test_a_text_makes_an_object(text: str, expected: Estimator) -> None:
         ("zero[limit=x]", "zero: parameter limit = 'x' is not accepted; give whole number or none"),
         ("zero[weights=(1,-2)]", "zero: parameter weights = (1.0, -2.0) is out of range; give tuple of number >= 0"),
         ("zero[weights=(1,a)]", "zero: parameter weights = '(1,a)' is not accepted; give tuple of number >= 0"),
+        (
+            "zero[several=(1,10)]",
+            "zero: parameter several = (1, 10) is out of range; "
+            "give whole number from 1 to 9, or tuple of whole number from 1 to 9",
+        ),
+        (
+            "zero[several=(1,2.5)]",
+            "zero: parameter several = '(1,2.5)' is not accepted; "
+            "give whole number from 1 to 9, or tuple of whole number from 1 to 9",
+        ),
         ("wrapper[base=zreo]", "unknown estimator 'zreo' (nearest: zero); `mibench list estimators` shows all"),
         ("wrapper[base=zero[k=0]]", "zero: parameter k = 0 is out of range; give whole number from 1 to 99"),
     ],
@@ -227,6 +244,8 @@ def test_what_is_no_estimator_is_refused() -> None:
         Zero(),
         Zero(5, 1e-9, "fast", True, 7, (0.1, 2.0, 1e300), "x[y]"),
         Zero(weights=()),
+        Zero(several=(3, 1)),
+        Zero(several=(3,)),
         Wrapper(Wrapper(Zero(k=9))),
     ],
 )
@@ -486,6 +505,7 @@ def test_parameters_describe_themselves() -> None:
         "limit": "whole number or none",
         "weights": "tuple of number >= 0",
         "text": "text",
+        "several": "whole number from 1 to 9, or tuple of whole number from 1 to 9",
     }
     assert described["k"].default == 3
     assert described["k"].doc == "a whole number"

@@ -16,6 +16,7 @@ from mibench.scoring import summarise
 CONTRACT = {
     "estimator", "params", "distribution", "dim_x", "dim_y", "n", "quantity", "trials", "ok", "truth", "mean", "bias",
     "bias_se", "sd", "rmse", "mae", "oracle_rmse", "efficiency", "coverage", "median_wall_s",
+    "interval", "level", "intervals", "mean_width",
 }  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def row(estimate: float | None, **columns: Any) -> dict[str, Any]:
         "estimator": "ksg", "params": {"k": 3}, "estimator_version": "1", "distribution": "gaussian-sparse",
         "distribution_version": "1", "dim_x": 5, "dim_y": 5, "n": 100, "device": "cpu", "quantity": "mi",
         "status": "ok", "estimate": estimate, "low": None, "high": None, "truth": 1.0, "truth_se": 0.0, "oracle": None,
-        "wall_s": 1.0, "cpu_s": 2.0, **columns,
+        "wall_s": 1.0, "cpu_s": 2.0, "interval": None, "level": None, **columns,
     }  # fmt: skip
 
 
@@ -59,6 +60,8 @@ def test_a_cell_by_hand() -> None:
     assert cell["oracle_rmse"] == pytest.approx(math.sqrt(0.02 / 3))
     assert cell["efficiency"] == pytest.approx(math.sqrt(0.02 / 0.30))
     assert cell["coverage"] == pytest.approx(2 / 3)  # 1 lies outside of 1.1 to 1.3, and at the end of 0.8 to 1.0
+    assert cell["intervals"] == 3
+    assert cell["mean_width"] == pytest.approx((0.2 + 0.2 + 1.2) / 3)
     assert (cell["median_wall_s"], cell["median_cpu_s"]) == (2.0, 2.0)
 
 
@@ -169,6 +172,7 @@ def test_the_bootstrap_is_repeatable_and_covers() -> None:
         {"dim_y": 4},
         {"n": 101},
         {"device": "cuda"},
+        {"interval": "subsample"},
     ],
 )
 def test_cells_never_mix(change: dict[str, Any]) -> None:
@@ -178,6 +182,31 @@ def test_cells_never_mix(change: dict[str, Any]) -> None:
     assert (second["mean"], second["trials"]) == (2.0, 1)
     (name, value) = next(iter(change.items()))
     assert second[name] == value
+
+
+def test_intervals_of_two_levels_never_mix() -> None:
+    asked = {"interval": "subsample", "low": 0.9}
+    rows = [row(1.0, level=level, high=0.9 + level, **asked) for level in (0.9, 0.5, 0.9)]
+    assert [(cell["level"], cell["intervals"], cell["mean_width"]) for cell in summarise(rows)] == [
+        (0.9, 2, pytest.approx(0.9)),
+        (0.5, 1, pytest.approx(0.5)),
+    ]
+
+
+def test_coverage_is_of_the_intervals_there_are() -> None:
+    """An interval that could not be made is missing in `intervals`; a trial that failed has none either."""
+    asked = {"interval": "jackknife", "level": 0.9}
+    rows = [row(1.2, low=1.1, high=1.3, **asked), row(1.1, **asked), row(0.9, low=0.8, high=1.2, **asked)]
+    cell = score([*rows, failed("error", **asked)])
+    assert (cell["trials"], cell["ok"], cell["intervals"], cell["coverage"]) == (4, 3, 2, 0.5)
+    assert (cell["interval"], cell["level"]) == ("jackknife", 0.9)
+    assert score(rows[1:2])["coverage"] is score(rows[1:2])["mean_width"] is None
+
+
+def test_an_interval_of_the_estimators_own_makes_no_cell_of_its_own() -> None:
+    """Nobody asked for a level: that of a trial that failed is not known."""
+    cell = score([row(1.0, level=0.8, low=0.9, high=1.1), failed("timeout")])
+    assert (cell["trials"], cell["interval"], cell["level"], cell["coverage"]) == (2, None, 0.8, 1.0)
 
 
 def test_cells_stand_in_the_order_of_the_rows() -> None:

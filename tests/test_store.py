@@ -23,7 +23,7 @@ CONTRACT = {
     "run_key", "code", "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x",
     "dim_y", "n", "seed", "status", "estimate", "low", "high", "level", "quantity", "bound", "truth", "truth_low",
     "truth_high", "truth_se", "truth_method", "oracle", "wall_s", "cpu_s", "batch_size", "peak_rss_mb", "device",
-    "diagnostics", "warnings", "error_type", "error_text", "created_utc", "environment",
+    "diagnostics", "warnings", "error_type", "error_text", "created_utc", "environment", "interval",
 }  # fmt: skip
 
 
@@ -238,6 +238,26 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(InputError, match="newer mibench"):
         Store(path)
+
+
+def test_a_store_of_the_first_schema_goes_on(tmp_path: Path) -> None:
+    """It has no column `interval`: its rows have none, and further ones are written beside them."""
+    path = tmp_path / "store.sqlite"
+    store = Store(path)
+    (old,) = store.append([row("old", low=0.125, high=0.5, level=0.9)])
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE rows DROP COLUMN interval")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    for number in range(2):
+        store = Store(path)
+        (new,) = store.append([row(f"new {number}", interval="subsample", low=0.25)])
+        found = store.rows()
+        store.close()
+        assert [list(one) for one in found] == [list(COLUMNS)] * (number + 2)
+        assert (found[0], found[-1]) == (old, new)
+        assert [one["interval"] for one in found] == [None, *["subsample"] * (number + 1)]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from mibench.registry import register_estimator
       booktitle = {International Conference on Learning Representations},
       year = {2019}
     }""",
+    version="2",
     supports=("continuous", "discrete", "mixed"),
     symmetric=True,
     deterministic=True,
@@ -30,11 +31,12 @@ from mibench.registry import register_estimator
 class BinningAdaptive(Estimator):
     r"""I = H(pattern of X) + H(pattern of Y) - H(both patterns) of the relative frequencies, in nats.
 
-    The pattern of a block is the row of its bins, and all continuous columns of a block share their bins: of the u
-    distinct values of the whole block in ascending order, number r = 0, ..., u - 1 falls into bin floor(r bins / u).
-    Values of `saturated` (0 of rectified units; -1 and 1 of tanh) are left out of this order, and each has a bin of
-    its own. A discrete column has one bin per distinct value. Published with bins=30, where the patterns of more than
-    a few units saturate as in `binning-pattern`; a warning says so.
+    The pattern of a block is the row of its bins, and all continuous columns of a block share their bins: bin k starts
+    at number floor(k u / bins) = 0, ..., u - 1 of the u distinct values of the whole block in ascending order. Values
+    of `saturated` (0 of rectified units; -1 and 1 of tanh) are left out of this order, and each has a bin of its own;
+    the code of the authors gives one to the largest value too. A discrete column has one bin per distinct value.
+    Published with bins=30, where the patterns of more than a few units saturate as in `binning-pattern`; a warning
+    says so.
     """
 
     bins: int | None = parameter(None, "bins of each block; none: n^(2/3) joint cells, at least 2", low=2)
@@ -57,6 +59,6 @@ class BinningAdaptive(Estimator):
         binned[:, continuous] = np.where(
             is_saturated,
             bins + np.searchsorted(saturated, values),
-            np.searchsorted(distinct, values) * bins // max(1, len(distinct)),
+            ((np.searchsorted(distinct, values) + 1) * bins - 1) // max(1, len(distinct)),
         )
         return binned

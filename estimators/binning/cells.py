@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -37,14 +38,18 @@ def combine(first: Codes, second: Codes) -> Codes:
     return np.unique(first * (second.max() + 1) + second, return_inverse=True)[1].astype(np.int64)
 
 
-def bin_column(column: Array, bins: int, edges: Literal["width", "quantile"]) -> Array:
-    """Bin a column into intervals of equal width or of equally many points; tied points stay together."""
-    if edges == "width":
-        position = (column - column.min()) / (column.max() - column.min())
-    else:
-        _, place, repeats = np.unique(column, return_inverse=True, return_counts=True)
-        position = (np.cumsum(repeats) - repeats)[place] / len(column)  # the share of points below
-    return np.asarray(np.minimum(np.floor(position * bins), bins - 1))
+def bin_block(block: Array, discrete: tuple[bool, ...] | None, bin_column: Callable[[Array], Array]) -> Array:
+    """Bin each continuous column of a block (n, dim); a discrete one keeps its values, a bin of their own each."""
+    kinds = discrete or (False,) * block.shape[1]
+    columns = zip(block.T, kinds, strict=True)
+    return np.stack([column if is_discrete else bin_column(column) for column, is_discrete in columns], axis=1)
+
+
+def hopeless_grid(n: int, bins: int, continuous: int) -> str | None:
+    """Say why a grid cannot be used. With more cells than points, independent data would show 1/2 nat or more."""
+    if bins**continuous <= n:
+        return None
+    return f"joint grid of {bins}^{continuous} cells for {n} points: needs at least one point per cell"
 
 
 def entropy(counts: NDArray[np.int64] | Array) -> float:
@@ -53,11 +58,13 @@ def entropy(counts: NDArray[np.int64] | Array) -> float:
     return float(-(frequencies * np.log(frequencies)).sum())
 
 
-def estimate_from_cells(x_binned: Array, y_binned: Array, bins: int, correction: Correction = "none") -> Estimate:
+def estimate_from_cells(
+    x_binned: Array, y_binned: Array, bins: int | Sequence[int], correction: Correction = "none"
+) -> Estimate:
     """Estimate I = H(cell of X) + H(cell of Y) - H(cell of both), and warn where the cells hold too few points."""
     n, x_cells, y_cells = len(x_binned), cell_codes(x_binned), cell_codes(y_binned)
     x_counts, y_counts, counts = (np.bincount(codes) for codes in (x_cells, y_cells, combine(x_cells, y_cells)))
-    diagnostics: dict[str, float] = {
+    diagnostics: dict[str, float | Sequence[int]] = {
         "bins": bins,
         "cells_x": len(x_counts),
         "cells_y": len(y_counts),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mibench.estimators.density.kernels import mean_log_kernel
+from mibench.estimators.density.kernels import mean_log_kernel, saturation
 from mibench.estimators.margins import standardized
 from mibench.interface import Array, Context, Estimate, Estimator, parameter
 from mibench.registry import register_estimator
@@ -48,14 +48,4 @@ class KernelResubstitution(Estimator):
             mean_log_kernel(points, leave_one_out=False, threads=context.threads)
             for points in (np.hstack([x, y]), x, y)
         )
-        warnings = []
-        # -joint is the entropy of the points at the resolution of the kernel, log n where each stands alone.
-        if -joint > SATURATED * math.log(len(x)):
-            warnings.append(
-                f"the joint kernels are saturated: {-joint:.3g} of at most log n = {math.log(len(x)):.3g}; hardly any "
-                "point has another within the kernel's width"
-            )
-        return Estimate(joint - in_x - in_y, warnings=tuple(warnings))
-
-
-SATURATED = 0.9
+        return Estimate(joint - in_x - in_y, warnings=saturation(-joint, len(x)))

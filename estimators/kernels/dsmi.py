@@ -45,6 +45,10 @@ class DSMI(Estimator):
     information. Kernels that reach no other point, or all points, give 0 for every dependence. Invariance under changes
     of units holds for bandwidth median only.
 
+    As a score it orders linear dependence well: over correlations 0 to 0.95 of normal columns (n = 500) its rank
+    correlation with mutual information is 0.95, 0.99 and 0.92 in 1, 5 and 64 dimensions. Bandwidth 10, the authors',
+    does as well where columns have variance 1; bandwidth 1 falls to 0.09 in 64 dimensions, all values being rounding.
+
     `dsmi[bandwidth=10,subsets=published]` draws the subsets that the authors' implementation draws, the same for every
     category of one size, whatever the seed: its value in bits is this one over log 2.
     """

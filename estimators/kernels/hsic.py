@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mibench.estimators.kernels.gram import FromKernelMeans, kernel_means
+from mibench.estimators.kernels.gram import FromKernelMeans, TwoKernels, kernel_means
 from mibench.interface import Array, Context, Estimate
 from mibench.registry import register_estimator
 
@@ -26,7 +26,7 @@ from mibench.registry import register_estimator
     invariances=("shift", "scale", "rows"),
 )
 @dataclass(frozen=True)
-class HSIC(FromKernelMeans):
+class HSIC(FromKernelMeans, TwoKernels):
     r"""HSIC = mean K_ij Q_ij + mean K_ij Q_kl - 2 mean K_ij Q_ik, a number without unit, in the limit from 0 to 1.
 
     K_ij = exp(-|x_i - x_j|^2 / (2 sigma_x^2)) and Q_ij of y and sigma_y alike. Over distinct indices (statistic u) it

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from mibench.estimators.neighbors.ksg import LARGE_DIMENSION, LARGE_SCALE_RATIO
 from mibench.interface import Array
+
+# Two pairs of normals with correlation 0.8 among noise, n = 10,000: KSG finds 95% of the MI at 3 + 3 dimensions, 77% at
+# 5 + 5, 67% at 6 + 6, 42% at 10 + 10.
+LARGE_DIMENSION = 10
+# Normals with MI 0.35 in 2 + 1 dimensions, n = 442: with one column 10 times as wide as the others KSG loses 10 to 15%
+# of the MI, 30 times 25 to 35%, 100 times 55 to 65%, 1000 times nearly all.
+LARGE_SCALE_RATIO = 10
 
 
 def geometry_doubts(x: Array, y: Array) -> list[str]:
@@ -25,17 +33,12 @@ def geometry_doubts(x: Array, y: Array) -> list[str]:
     return doubts
 
 
-def repetition_doubts(radii: Array, k: int) -> list[str]:
-    """Warn of points that coincide with k others, which contradicts a density."""
-    repeated = int(np.count_nonzero(radii == 0))
+def repetition_doubts(radii: Array, ks: Sequence[int]) -> list[str]:
+    """Warn of points that coincide with k others, which contradicts a density; radii (n, len(ks))."""
+    repeated = int(np.count_nonzero((radii == 0).any(axis=1)))
     if not repeated:
         return []
     return [
-        f"{repeated} of {len(radii)} points coincide with {k} or more others, which no continuous variable does: "
-        "add small noise, or use an estimator for discrete or mixed data"
+        f"{repeated} of {len(radii)} points coincide with {min(ks)} or more others, which no continuous variable does: "
+        "add small noise (jitter=1e-10), or use an estimator for discrete or mixed data"
     ]
-
-
-def too_few_points(n: int, k: int) -> str | None:
-    """Say that each point needs k others, where it has not."""
-    return f"needs more than k = {k} points, got {n}" if n <= k else None

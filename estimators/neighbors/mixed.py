@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from scipy.special import digamma
 
-from mibench.estimators.margins import Margins, transformed
-from mibench.estimators.neighbors.doubts import geometry_doubts, too_few_points
-from mibench.estimators.neighbors.search import count_within, neighbor_radii
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.estimators.neighbors.base import FromNeighbors
+from mibench.estimators.neighbors.doubts import geometry_doubts
+from mibench.estimators.neighbors.search import Counts, Norm, count_within, strict_neighbors
+from mibench.interface import Array, Context, Estimate, parameter
 from mibench.registry import register_estimator
 
 
@@ -26,48 +26,56 @@ from mibench.registry import register_estimator
     invariances=("shift", "rows"),
 )
 @dataclass(frozen=True)
-class MixedKSG(Estimator):
-    r"""I = log n + mean_i [psi(k_i) - psi(c_x(i)) - psi(c_y(i))], in nats.
+class MixedKSG(FromNeighbors):
+    r"""I = log n + mean_i [psi(k_i) - psi(c_x(i)) - psi(c_y(i))], in nats; of several k the mean, with each in `by_k`.
 
-    r_i is the distance to the k-th neighbour in (X, Y), in the maximum norm; c_x(i) counts the points closer than r_i
-    to point i in X, itself included, c_y(i) likewise, and k_i = k. Where k others coincide with point i (r_i = 0), k_i,
-    c_x(i) and c_y(i) count the points equal to it: the term compares frequencies. So a variable may be discrete,
-    continuous, or both at once. This is the authors' program. Their article has log(n_x(i) + 1) for psi(c_x(i)), with
-    n_x(i) the others at most r_i away: `counts=article`. Where a label meets a continuous variable, that has a bias of
-    about -1/k, which goes away only as k grows with n.
+    r_i is the distance to the k-th neighbour in (X, Y), the larger of those in X and in Y; c_x(i) counts the points
+    closer than r_i to point i in X, itself included, c_y(i) likewise, and k_i = k. Where k others coincide with point i
+    (r_i = 0), k_i, c_x(i) and c_y(i) count the points equal to it: the term compares frequencies. So a variable may be
+    discrete, continuous, or both at once. This is the authors' program. Their article has log(n_x(i) + 1) for
+    psi(c_x(i)), with n_x(i) the others at most r_i away: `counts=article`. The program is the default because, with
+    a label X of probability p near a continuous Y, c_y(i) points are needed to find k of the label, whence
+    E[psi(k) - psi(c_y(i))] = log p for any k, whereas the article's logarithm is off by about -3p / (2k).
 
     Labels count as numbers: while r_i exceeds their spacing, different labels are neighbours (see `ross`).
     """
 
-    k: int = parameter(5, "which neighbour sets the radius; more: less variance, more bias", low=1)
+    k: int | tuple[int, ...] = parameter(
+        5, "which neighbour sets the radius; more: less variance, more bias; several: the mean of the estimates", low=1
+    )
+    norm: Norm = parameter("maximum", "of differences within X and within Y")
     counts: Literal["program", "article"] = parameter(
         "program", "psi of strict counts, or log of counts with the border"
-    )
-    margins: Margins = parameter(
-        "raw", "columns as given, with standard deviation 1, or replaced by the normal scores of their ranks"
     )
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        n, threads = len(x), context.threads
-        x, y = transformed(x, self.margins), transformed(y, self.margins)
-        joint = np.hstack([x, y])
-        radii = neighbor_radii(joint, self.k, threads)
+        x, y = self.prepared(x, y, context)
+        radii, *strict = strict_neighbors(x, y, self.ks, norm=self.norm, threads=context.threads)
         repeated = radii == 0
-        as_article = self.counts == "article"
-        reach = radii if as_article else np.nextafter(radii, 0)  # which leaves 0 as it is
-        counts_x, counts_y = (1 + count_within(block, reach, threads) for block in (x, y))
-        neighbors = np.full(n, self.k)
+        neighbors, (counts_x, counts_y) = np.broadcast_to(self.ks, radii.shape), strict
+        if self.counts == "article":
+            counts_x, counts_y = (
+                np.stack([count_within(block, one, norm=self.norm, threads=context.threads) for one in radii.T], axis=1)
+                for block in (x, y)
+            )
         if repeated.any():
-            neighbors[repeated] = 1 + count_within(joint, radii, threads)[repeated]
-        logarithm = np.log if as_article else digamma
-        terms = digamma(neighbors) + np.log(n) - logarithm(counts_x) - logarithm(counts_y)
-        diagnostics = {"median_radius": float(np.median(radii)), "repeated_points": int(np.count_nonzero(repeated))}
-        return Estimate(float(terms.mean()), diagnostics=diagnostics, warnings=tuple(geometry_doubts(x, y)))
+            neighbors, counts_x, counts_y = (
+                np.where(repeated, others_alike(block)[:, None] + extra, counts)
+                for block, extra, counts in ((np.hstack([x, y]), 1, neighbors), (x, 0, counts_x), (y, 0, counts_y))
+            )
+        logarithm = np.log if self.counts == "article" else digamma
+        terms = digamma(neighbors) + np.log(len(x)) - logarithm(counts_x + 1) - logarithm(counts_y + 1)
+        by_k = terms.mean(axis=0)
+        diagnostics = {
+            "by_k": by_k.tolist(),
+            "median_radius": float(np.median(radii)),
+            "repeated_points": int(np.count_nonzero(repeated.any(axis=1))),
+        }
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(geometry_doubts(x, y)))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
-        """Each point needs k others."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        return reason or too_few_points(n, self.k)
+
+def others_alike(block: Array) -> Counts:
+    """How many other points equal each point of a block (n, dim)."""
+    _, groups, sizes = np.unique(block, axis=0, return_inverse=True, return_counts=True)
+    return np.asarray(sizes[groups.ravel()] - 1)

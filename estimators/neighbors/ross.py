@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma
 
-from mibench.estimators.neighbors.search import Counts, count_within, neighbor_radii
+from mibench.estimators.neighbors.search import Counts, Norm, count_within, neighbor_radii
 from mibench.interface import Array, Context, Estimate, Estimator, parameter
 from mibench.registry import register_estimator
 
@@ -27,12 +27,13 @@ class Ross(Estimator):
     r"""I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)], in nats, with all columns of X or all of Y a label.
 
     n_i counts the points with the label of point i, itself included; r_i is the distance to the k-th other of them
-    (the last, where there are fewer) in the continuous block, in the maximum norm; k_i counts the others of this label
+    (the last, where there are fewer) in the continuous block; k_i counts the others of this label
     at most r_i away, which are k unless there are ties, and m_i those of any label. A point whose label nobody shares
     has no such distance: it is left out, of n too. Labels are only told apart, never measured.
     """
 
     k: int = parameter(3, "which neighbour of the own class sets the radius", low=1)
+    norm: Norm = parameter("maximum", "of differences within the continuous block")
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
@@ -48,7 +49,7 @@ class Ross(Estimator):
         for one in np.unique(classes):
             members = classes == one
             radii[members], own[members] = self._within_class(block[members], context.threads)
-        everyone = count_within(block, radii, context.threads)
+        everyone = count_within(block, radii, norm=self.norm, threads=context.threads)
         terms = digamma(own) - digamma(sizes[classes]) - digamma(everyone)
         doubts = []
         if alone:
@@ -62,8 +63,8 @@ class Ross(Estimator):
         return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
 
     def _within_class(self, block: Array, threads: int) -> tuple[Array, Counts]:
-        radii = neighbor_radii(block, min(self.k, len(block) - 1), threads)
-        return radii, count_within(block, radii, threads)
+        radii = neighbor_radii(block, [min(self.k, len(block) - 1)], norm=self.norm, threads=threads)[:, 0]
+        return radii, count_within(block, radii, norm=self.norm, threads=threads)
 
     def unsupported(
         self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]

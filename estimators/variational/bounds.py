@@ -111,6 +111,35 @@ def smile(joint: Tensor, product: Tensor, tau: float) -> Tensor:
     return donsker_varadhan(joint, product.clamp(-tau, tau))
 
 
+def barber_agakov(conditional: Tensor, marginal: Tensor) -> Tensor:
+    """Barber-Agakov: mean of log q(y | x) - log p(y) over joint pairs, of (..., n) and (..., n).
+
+    A lower bound in expectation for every density q(y | x), tight at p(y | x), if p(y) is the density of Y. With
+    another q(y) in its place it is larger by KL(p(y) || q(y)) and no bound: the difference of two cross-entropies.
+    """
+    return (conditional - marginal).mean(-1)
+
+
+def club(joint: Tensor, product: Tensor) -> Tensor:
+    """CLUB: mean of log p(y | x) over joint pairs, (..., n), minus the mean over product pairs, (..., m).
+
+    An upper bound in expectation for the true p(y | x), by E_product log p(y | x) <= E log p(y); a function of y may be
+    added if both sets of pairs hold every y equally often. For another q(y | x) it is no bound.
+    """
+    return joint.mean(-1) - product.mean(-1)
+
+
+def leave_one_out(scores: Tensor) -> Tensor:
+    """Leave-one-out: mean over j of s_jj - log mean_{i != j} exp s_ij, of scores (..., K, K) s_ij = log p(y_j | x_i).
+
+    An upper bound in expectation for the true p(y | x) and every K, by E log mean_i p(y | x_i) <= log p(y); a function
+    of y may be added. For another q(y | x) it is no bound.
+    """
+    others = scores.masked_fill(torch.eye(scores.shape[-1], dtype=torch.bool, device=scores.device), -math.inf)
+    gains = scores.diagonal(dim1=-2, dim2=-1) - others.logsumexp(-2)
+    return gains.mean(-1) + math.log(scores.shape[-1] - 1)
+
+
 def flo(scores: Tensor, dual: Tensor) -> Tensor:
     """FLO: 1 - mean over i of u_i + exp(-u_i) mean_{j != i} exp(f_ij - f_ii), of scores (..., r, K) and u_i (..., r).
 

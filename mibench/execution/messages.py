@@ -30,6 +30,8 @@ class Job:
     n: int
     data_seed: np.random.SeedSequence
     estimator_seed: np.random.SeedSequence
+    interval: str | None = None
+    level: float | None = None
 
 
 @dataclass(frozen=True)

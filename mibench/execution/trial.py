@@ -17,6 +17,7 @@ import numpy as np
 from mibench.execution.messages import Job, Work
 from mibench.inputs import check_pair
 from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
+from mibench.intervals import with_interval
 from mibench.store import plain
 
 _CURVE_POINTS = 200
@@ -31,12 +32,14 @@ def run_each(work: Work) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {}
         try:
             sample, row = _draw(work.estimator, job, truths)
-            meter = _Meter()  # the cost of the estimate, not of the sample
+            meter = _Meter()  # the cost of the estimate, neither of the sample nor of the interval
             estimate = work.estimator.estimate(sample.x, sample.y, _context(work, job))
-            row |= _describe(estimate, work.estimator)
+            cost = meter.read()
+            row |= _describe(estimate, sample, work, job)
         except Exception as error:
             row |= _failure(error)
-        yield {"result": index, "row": {**row, **meter.read(), "batch_size": 1}}
+            cost = meter.read()
+        yield {"result": index, "row": {**row, **cost, "batch_size": 1}}
 
 
 def run_together(work: Work) -> Iterator[dict[str, Any]]:
@@ -64,8 +67,10 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
             cost = meter.read()
             wall += (cost["wall_s"] - spent_wall) / (size - ended)
             cpu += (cost["cpu_s"] - spent_cpu) / (size - ended)
-            spent_wall, spent_cpu = cost["wall_s"], cost["cpu_s"]
-            described = {**drawn[index][1], **_describe(estimate, work.estimator)}
+            sample, facts = drawn[index]
+            described = {**facts, **_describe(estimate, sample, work, work.jobs[indices[index]])}
+            spent = meter.read()
+            spent_wall, spent_cpu = spent["wall_s"], spent["cpu_s"]
             row = {**described, **cost, "wall_s": wall, "cpu_s": cpu, "batch_size": size}
             waiting.remove(index)
             yield {"result": indices[index], "row": row}
@@ -103,16 +108,21 @@ def _context(work: Work, job: Job) -> Context:
         rng=np.random.default_rng(job.estimator_seed),
         device=work.device,
         threads=work.threads,
+        level=job.level,
+        method=job.interval,
         x_discrete=job.distribution.x_discrete,
         y_discrete=job.distribution.y_discrete,
     )
 
 
-def _describe(estimate: Estimate, estimator: Estimator) -> dict[str, Any]:
+def _describe(estimate: Estimate, sample: Sample, work: Work, job: Job) -> dict[str, Any]:
+    """Return the columns of an estimate, with the interval that is asked for."""
+    estimator = work.estimator
     if not isinstance(estimate, Estimate):
         raise TypeError(f"estimate() returned {type(estimate).__name__}, not an Estimate")
     if estimate.quantity != estimator.quantity:  # the truth is that of the quantity which the estimator declares
         raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {estimator.quantity!r}")
+    estimate = with_interval(estimator, estimate, sample.x, sample.y, _context(work, job))
     value = float(estimate.value)
     described = {
         "status": "ok" if math.isfinite(value) else "nonfinite",

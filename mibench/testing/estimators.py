@@ -236,7 +236,7 @@ def check_determinism(estimator: Estimator) -> None:
 def check_seed(estimator: Estimator) -> None:
     """The estimator's stream is unused where it is deterministic, and matters where it is not."""
     pairs = sample_for(estimator)
-    if estimator.facts.deterministic:
+    if estimator.deterministic:
         context = pairs.context(0)
         before = context.rng.bit_generator.state
         estimator.estimate(pairs.x, pairs.y, context)
@@ -379,7 +379,7 @@ def check_batch(estimator: Estimator) -> None:
     for index, estimate in results:
         assert isinstance(estimate, Estimate), f"yields {type(estimate).__name__}, not Estimate"
         assert type(estimate.value) is float, f"value is a {type(estimate.value).__name__}, not a plain float"
-        if estimator.facts.deterministic:
+        if estimator.deterministic:
             assert_close(samples[index].estimate(estimator, index), estimate, f"alone and in a batch, sample {index}")
 
 
@@ -438,7 +438,7 @@ def check_good_data(estimator: Estimator) -> None:
     pairs = sample_for(estimator)
     x, y = pairs.x, pairs.y
     plain = _door(estimator, pairs, x, y)
-    if estimator.facts.deterministic:
+    if estimator.deterministic:
         assert_close(pairs.estimate(estimator), plain, "estimator.estimate and mibench.estimate")
     assert_same(plain, _door(estimator, pairs, x, y), "mibench.estimate with the same seed")
     assert_same(plain, _door(estimator, pairs, x.tolist(), y.tolist()), "arrays and lists")

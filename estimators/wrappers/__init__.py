@@ -1,0 +1,1 @@
+"""Estimators over other estimators, which they give projections or codes of the data."""
