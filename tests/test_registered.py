@@ -14,8 +14,8 @@ from mibench.testing import Check, distribution_checks, estimator_checks
 
 QUICK: dict[str, dict[str, Any]] = {
     "ba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
-    "doe": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "density-ratio": {"max_steps": 300, "validate_every": 25, "hidden": 32},
+    "doe": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "dv": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "flo": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "infonce": {"max_steps": 100, "validate_every": 25, "hidden": 32},
