@@ -31,7 +31,7 @@ from mibench.registry import register_estimator
 )
 @dataclass(frozen=True)
 class LeaveOneOut(TrainedDensity[Density]):
-    r"""E[ log q(y_i | x_i) - log 1/(K-1) sum_{j != i} q(y_i | x_j) ] over K pairs.
+    r"""I ~ E[ log q(y_i | x_i) - log 1/(K-1) sum_{j != i} q(y_i | x_j) ] over K pairs.
 
     With the true p(y | x) an upper bound in expectation at every K, as the mixture of K - 1 densities falls short of
     p(y) on average: by little where K is far above exp(MI), by the whole of `club` at K = 2. A trained q(y | x), the

@@ -30,7 +30,7 @@ from mibench.registry import register_estimator
 )
 @dataclass(frozen=True)
 class SMILE(TrainedOnPairs):
-    r"""E_{p(x,y)} f - log E_{p(x)p(y)} clip(exp f, exp(-tau), exp(tau)), with f trained as in `jsd`.
+    r"""I ~ E_{p(x,y)} f - log E_{p(x)p(y)} clip(exp f, exp(-tau), exp(tau)), with f trained as in `jsd`.
 
     The clipping keeps the variance of the mean small, and costs the bound: with the pointwise MI as critic the value
     tends to MI - log E clip(...), not to MI. It is above MI where clipping at exp(tau) takes away more of E exp f = 1

@@ -26,7 +26,7 @@ from mibench.registry import register_estimator
 )
 @dataclass(frozen=True)
 class VariationalCLUB(TrainedDensity[Density]):
-    r"""E_{p(x,y)} log q(y | x) - E_{p(x)p(y)} log q(y | x).
+    r"""I ~ E_{p(x,y)} log q(y | x) - E_{p(x)p(y)} log q(y | x).
 
     With q = p(y | x) this is `club`, an upper bound; a trained q has it only if KL(p(x,y) || q(y | x) p(x)) <=
     KL(p(x)p(y) || q(y | x) p(x)), which nobody checks: no bound. Where X tells much of Y, log q(y | x) of product

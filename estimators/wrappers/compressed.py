@@ -22,6 +22,7 @@ LITTLE_VARIANCE = 0.5
     symmetric=True,
     deterministic=True,
     invariances=("shift", "rows"),
+    devices=("cpu", "cuda"),
     example="compressed[dim=1]",
 )
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ NUMBERS_AT_ONCE = 2**23  # in the projections that the inner estimator is given 
     }""",
     quantity="sliced-mi",
     invariances=("shift", "rows"),
+    devices=("cpu", "cuda"),
 )
 @dataclass(frozen=True)
 class Sliced(OverInner):
