@@ -34,7 +34,7 @@ CALIBRATED = math.log(1.25)  # |log E_product exp f| that is let pass
 )
 @dataclass(frozen=True)
 class DensityRatio(TrainedOnPairs):
-    r"""E_{p(x,y)} f, with f the log-odds that a classifier gives a pair of being joint rather than product.
+    r"""I ~ E_{p(x,y)} f, with f the log-odds that a classifier gives a pair of being joint rather than product.
 
     Logistic regression on as many product as joint pairs climbs log 2 + 1/2 E_{p(x,y)} log s(f)
     + 1/2 E_{p(x)p(y)} log s(-f), s(t) = 1 / (1 + exp(-t)), which is largest at f = pointwise MI; the training curves
