@@ -35,7 +35,7 @@ def draw(kind: str, rows: Sequence[Mapping[str, Any]], width: float, **words: An
     import pandas as pd
 
     from mibench.report.figures import STYLE
-    from mibench.scoring import summarise
+    from mibench.scoring import cells
 
     if kind not in KINDS:
         raise InputError(f"unknown figure {kind!r}{nearest(kind, list(KINDS))}; accepted: {', '.join(KINDS)}")
@@ -43,9 +43,7 @@ def draw(kind: str, rows: Sequence[Mapping[str, Any]], width: float, **words: An
     name = kind.replace("-", "_")
     function = getattr(importlib.import_module(f"mibench.report.{name}"), name)
     with mpl.rc_context(STYLE):
-        drawn: Drawn = function(
-            pd.DataFrame(marked) if kind in _OF_ROWS else pd.DataFrame(summarise(marked)), width, **words
-        )
+        drawn: Drawn = function(pd.DataFrame(marked) if kind in _OF_ROWS else cells(marked), width, **words)
     if any(row.get("stale") for row in rows):
         drawn = drawn._replace(caption=f"{drawn.caption} †: rows made by other code.")
     return drawn

@@ -7,7 +7,7 @@ measures of dependence that have no truth of their own. Every interval of a scor
 from __future__ import annotations
 
 from mibench.scoring.association import association
-from mibench.scoring.cells import CELL, LAW, LEVEL, METHOD, TASK, cells, solved_rule, summarise
+from mibench.scoring.cells import CELL, LAW, LEVEL, METHOD, TASK, cells, solved_rule, summarise, wilson
 from mibench.scoring.comparison import holm, paired_differences, ranks
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "ranks",
     "solved_rule",
     "summarise",
+    "wilson",
 ]
