@@ -104,13 +104,17 @@ def look(place: int) -> dict[str, Any]:
     }
 
 
+# Of a decade, from the coarsest on.
+_SUBDIVISIONS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
+
+
 def plain_log(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers, as many to a decade as its range leaves room for."""
+    """Label a logarithmic axis with plain numbers, three of them or more."""
     low, high = axis.get_view_interval()
-    decades = math.log10(high / low)
-    steps = [(2.5, (1.0,)), (1.3, (1.0, 3.0)), (0.9, (1.0, 2.0, 5.0)), (0.4, (1.0, 2.0, 3.0, 5.0))]
-    dense = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
-    subs = next((subs for least, subs in steps if decades >= least), dense)
+    powers = range(math.floor(math.log10(low)), 1 + math.ceil(math.log10(high)))
+    for subs in _SUBDIVISIONS:
+        if sum(low <= sub * 10.0**power <= high for sub in subs for power in powers) >= 3:
+            break
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
