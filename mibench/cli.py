@@ -17,7 +17,7 @@ import mibench
 from mibench.interface import InputError
 from mibench.intervals import DEFAULT_LEVEL, METHODS
 from mibench.registry import estimators, make_estimator, nearest, split_list
-from mibench.report import AGAINST, KINDS, WIDTHS
+from mibench.report.kinds import AGAINST, KINDS, WIDTHS
 from mibench.store import DEFAULT_STORE, plain
 
 if TYPE_CHECKING:

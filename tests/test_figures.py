@@ -25,7 +25,8 @@ import mibench
 from mibench import display, report
 from mibench.cli import main
 from mibench.interface import InputError
-from mibench.report import KINDS, WIDTHS, figures, pareto, staircase
+from mibench.report import figures, pareto, staircase
+from mibench.report.kinds import KINDS, WIDTHS
 from mibench.store import COLUMNS
 
 SINGLE = WIDTHS["single"]
@@ -143,7 +144,7 @@ def test_heatmap_too_narrow_for_numbers_says_so() -> None:
     with pytest.raises(InputError, match=r"30 columns do not fit into 3.4 inches; name fewer, or --width double"):
         draw(
             "heatmap",
-            [{**one, "distribution": f"a-task-with-a-name-of-some-length-{one['distribution']}"} for one in rows],
+            [{**one, "estimator": f"a-name-that-leaves-little-room-for-cells-{one['estimator']}"} for one in rows],
         )
 
 

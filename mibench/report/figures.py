@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 import mibench
 from mibench.display import estimator_labels
 from mibench.interface import InputError
-from mibench.report import WIDTHS
+from mibench.report.kinds import WIDTHS
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
