@@ -511,6 +511,16 @@ def test_the_same_rows_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["staircase", "bias-variance", "heatmap"])
+def test_a_figure_drawn_again_has_the_same_bytes(kind: str, tmp_path: Path) -> None:
+    """The layout's solver goes by addresses in memory, which differ even within a process."""
+    path, found = tmp_path / "a.svg", set()
+    for _ in range(3):
+        figures.save(report.draw(kind, example_rows(), SINGLE).figure, path)
+        found.add(path.read_bytes())
+    assert len(found) == 1
+
+
 def test_plot_prints_the_file_and_the_caption(
     rows_file: Path, empty_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,10 +79,24 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure as .png, .pdf or .svg."""
     check_path(path)
     with mpl.rc_context(STYLE):
+        _settle(figure)
         try:
             figure.savefig(path, dpi=300, metadata=_METADATA[path.suffix.lower()])
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out, to five digits: the last ones of the solver, and with them the bytes, differ by run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    parts = list(figure.subfigs)
+    while parts:
+        part = parts.pop()
+        parts += part.subfigs
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 5))
+    for axes in figure.get_axes():
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 5).tolist())
 
 
 class Drawn(NamedTuple):
