@@ -107,29 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     run = command("run", _run, "run estimators on tasks with known mutual information")
-    run.add_argument(
-        "--estimator",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="name[key=value,...], a glob, path/to/file.py:Class, or a comma list of these",
-    )
-    run.add_argument(
-        "--suite",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="suite of tasks (default core); comma list or .toml file",
-    )
-    run.add_argument(
-        "--distribution", action="append", default=[], metavar="SPEC", help="like --estimator; or a task's id"
-    )
-    _add_size(run)
-    run.add_argument(
-        "--n", action="append", default=[], metavar="N", help="sample sizes (default: the suite's, else 10000)"
-    )
-    run.add_argument("--seeds", type=_whole(1), metavar="K", help="number of seeds (default: the suite's, 5)")
-    run.add_argument("--first-seed", type=_whole(0), default=0, metavar="S", help="first seed (default 0)")
+    _add_what(run, suite="core", n="the suite's, else 10000", seeds="the suite's, 5")
     run.add_argument("--jobs", type=_whole(1), metavar="J", help="trials at once (default: one a core, at most 8)")
     run.add_argument(
         "--timeout", type=_positive, default=3600.0, metavar="SECONDS", help="limit of time for a trial (default 3600)"
@@ -208,6 +186,43 @@ def _parser() -> argparse.ArgumentParser:
     _add_store(export)
     _add_output(export, ("csv", "json", "parquet"), units=True)
     return parser
+
+
+def _add_what(parser: argparse.ArgumentParser, *, suite: str, n: str, seeds: str) -> None:
+    """Add the options that name estimators, tasks, sizes and seeds, with their defaults in words."""
+    parser.add_argument(
+        "--estimator",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="name[key=value,...], a glob, path/to/file.py:Class, or a comma list of these",
+    )
+    parser.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"suite of tasks (default {suite}); comma list or .toml file",
+    )
+    parser.add_argument(
+        "--distribution", action="append", default=[], metavar="SPEC", help="like --estimator; or a task's id"
+    )
+    _add_size(parser)
+    parser.add_argument("--n", action="append", default=[], metavar="N", help=f"sample sizes (default: {n})")
+    parser.add_argument("--seeds", type=_whole(1), metavar="K", help=f"number of seeds (default: {seeds})")
+    parser.add_argument("--first-seed", type=_whole(0), default=0, metavar="S", help="first seed (default 0)")
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose among rows that are there already."""
+    _add_what(parser, suite="every task", n="all", seeds="all")
+    parser.add_argument("--keep-stale", action="store_true", help="use rows that other code has made too")
+    parser.add_argument(
+        "--rows", metavar="FILE", help="take the rows of this file, as export writes it, instead of the store's"
+    )
+    _add_store(parser)
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="rows of this device (default: of any)")
+    _add_interval(parser)
 
 
 def _add_size(parser: argparse.ArgumentParser) -> None:
@@ -313,6 +328,40 @@ def _size(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _sample_sizes(options: argparse.Namespace) -> list[int]:
+    ns = []
+    for item in _items(options.n):
+        number = _as_whole(item)
+        if number is None or number < 1:
+            raise InputError(f"--n {item!r} is not accepted; give whole numbers >= 1, such as 1000,10000")
+        ns.append(number)
+    return ns
+
+
+def _selected(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows that are there already, as the options of `_add_selection` choose them; notes on them are said."""
+    from mibench import selection
+    from mibench.progress import say
+
+    filters = selection.Filters(
+        estimators=_items(options.estimator),
+        distributions=_items(options.distribution),
+        suites=_items(options.suite),
+        **_size(options),
+        n=_sample_sizes(options),
+        seeds=options.seeds,
+        first_seed=options.first_seed,
+        device=options.device,
+        interval=options.interval,
+        level=options.level,
+        keep_stale=options.keep_stale,
+    )
+    rows, notes = selection.select(filters, store=options.store, rows_file=options.rows)
+    for note in notes:
+        say(note)
+    return rows
+
+
 def _items(texts: Sequence[str]) -> list[str]:
     return [item for text in texts for item in split_list(text)]
 
@@ -328,18 +377,12 @@ def _run(options: argparse.Namespace) -> int:
     from mibench.scoring import summarise
     from mibench.store import Store
 
-    ns = []
-    for item in _items(options.n):
-        number = _as_whole(item)
-        if number is None or number < 1:
-            raise InputError(f"--n {item!r} is not accepted; give whole numbers >= 1, such as 1000,10000")
-        ns.append(number)
     request = runner.Request(
         estimators=_items(options.estimator),
         distributions=_items(options.distribution),
         suites=_items(options.suite),
         **_size(options),
-        n=ns,
+        n=_sample_sizes(options),
         seeds=options.seeds,
         first_seed=options.first_seed,
         device=options.device,
