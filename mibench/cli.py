@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mibench.estimation import Outcome, PermutationTest
 
 _PERMUTATIONS = 199
+_SCORES = ("mean", "bias", "rmse", "sd", "efficiency", "solved", "cost", "summary")
 _EXAMPLES = """examples:
   mibench run --estimator infonce --dim 64
   mibench run --estimator 'ksg[k=5],gauss*' --n 500,1000 --seeds 9 --format json
@@ -180,6 +181,23 @@ def _parser() -> argparse.ArgumentParser:
     _add_device(estimate)
     _add_interval(estimate)
     _add_output(estimate, ("table", "json", "csv"), units=True)
+
+    made = command("table", _table, "write a table of stored results: estimators x tasks, or each over all tasks")
+    made.add_argument(
+        "--score", choices=_SCORES, default="mean", help="what is shown; summary: solved, ranks, cost (default mean)"
+    )
+    made.add_argument(
+        "--columns", choices=("tasks", "estimators"), help="what goes across (default: the fewer of the two)"
+    )
+    made.add_argument(
+        "--bibtex", action="store_true", help="write the BibTeX entries of all in the table instead of the table"
+    )
+    _add_selection(made)
+    _add_output(made, ("latex", "markdown", "csv", "html"), units=True)
+
+    report = command("report", _report, "write a report on stored results as one HTML file")
+    _add_selection(report)
+    report.add_argument("--out", metavar="FILE", help="write the report to this file")
 
     export = command("export", _export, "write the stored rows to a file")
     export.add_argument("--all-attempts", action="store_true", help="earlier attempts of retried trials too")
@@ -591,6 +609,43 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
         pair, texts = next(iter(warned.items()))
         say(f"{len(warned)} pairs have warnings, shown by --format json; the first: {pair}: {'; '.join(texts)}")
     return 1 if matrix.reasons else 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    from mibench import scoring
+    from mibench.progress import say
+    from mibench.report import citations, tables
+
+    _check_out(options)
+    rows = _selected(options)
+    if options.bibtex:
+        text, without = citations.bibtex(scoring.cells(rows))
+        if without:
+            say(f"no citation is known of {', '.join(without)}")
+    else:
+        cells, rule = scoring.cells(tables.marked(rows)), scoring.solved_rule()
+        layout = {"columns": options.columns, "units": options.units}
+        text = tables.table(cells, options.score, options.format, **layout, rule=rule)
+    _write(text, options)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    import datetime
+
+    from mibench.report import page
+    from mibench.store import Store
+
+    _check_out(options)
+    rows = _selected(options)
+    environments = {}
+    if options.rows is None:
+        store = Store(options.store)
+        environments = store.environments()
+        store.close()
+    created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    _write(page.page(rows, environments, source=options.rows or options.store, created=created), options)
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mibench.display import ACCENTS, LETTERS
 
 # What fits a page: characters in a line, at \footnotesize, and lines. LaTeX tables that are larger are split.
-_PAGE = (104, 45)
+_PAGE = (80, 45)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _blocks(one: Table) -> Iterator[tuple[tuple[str, ...], list[tuple[str, tuple
     """Split a table into parts that fit on a page, as evenly as can be."""
     names = max((len(name) for name, _ in one.lines), default=0)
     widths = [
-        2 + max(*(len(part) for part in _wrapped(head)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
+        3 + max(*(len(part) for part in _wrapped(head)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
         for j, head in enumerate(one.heads[1:])
     ]
     groups, room = [[0]], _PAGE[0] - names - widths[0] if widths else 0
@@ -117,9 +117,9 @@ _GREEK = {f"GREEK SMALL LETTER {name.upper()}": name for name in (
 _SIGNS = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", '"': "''",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"}, **{sign: f"${sign}$" for sign in "<>|"},
-    "±": r"$\pm$", "×": r"$\times$", "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$", "∞": r"$\infty$",
-    "·": r"$\cdot$", "²": "$^2$", "−": "$-$", "–": "--", "—": "---", "…": r"\dots{}", "‘": "`", "’": "'", "“": "``",
-    "”": "\'\'",
+    "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$",
+    "∞": r"$\infty$", "²": "$^2$", "†": r"$\dagger$", "−": "$-$", "–": "--", "—": "---", "…": r"\dots{}",
+    "‘": "`", "’": "'", "“": "``", "”": "''",
 }  # fmt: skip
 _COMBINING = {mark: command for command, mark in ACCENTS.items()}
 _NAMED = {letter: command for command, letter in LETTERS.items() if letter not in "i&%"}
@@ -132,6 +132,8 @@ def latex(text: str) -> str:
         name = unicodedata.name(letter, "")
         if letter in _COMBINING and out:
             out[-1] = f"\\{_COMBINING[letter]}{{{out[-1]}}}"
+            if _COMBINING[letter] == "k":  # the ogonek, which LaTeX's first encoding lacks
+                out[-1] = rf"{{\fontencoding{{T1}}\selectfont{out[-1]}}}"
         elif letter in _SIGNS:
             out.append(_SIGNS[letter])
         elif letter in _NAMED:
@@ -182,7 +184,7 @@ def to_html(one: Table, *, classes: str = "") -> str:
     ]
     attribute = f' class="{html.escape(classes)}"' if classes else ""
     head = f"<thead><tr>{heads}</tr></thead>"
-    caption = f"<caption>{html.escape(one.caption)}</caption>"
+    caption = f"<caption><span>{html.escape(one.caption)}</span></caption>"
     return "\n".join([f"<table{attribute}>", caption, head, "<tbody>", *body, "</tbody>", "</table>"])
 
 

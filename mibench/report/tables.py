@@ -39,6 +39,7 @@ _BOLD = (
     "runs, which is cautious: all estimators see the same samples); only where every trial is ok."
 )
 FORMATS = (*WRITERS, "csv")
+STALE = "†"
 _NOTHING = "–"
 _MOST_DECIMALS = 4
 _90_PERCENT = 1.645  # half a 90% interval in standard errors
@@ -55,8 +56,8 @@ def table(
 ) -> str:
     """Write estimators x tasks, one table for each quantity; or each estimator over all its tasks ("summary").
 
-    `form` is "latex", "markdown", "html" or "csv". `columns` says what goes across (default: the fewer of the two),
-    `rule` in words when a task counts as solved. CSV has a line for each cell instead of a grid, with every digit.
+    `form` is one of `FORMATS`. `columns` says what goes across (default: the fewer of the two), `rule` in words when a
+    task counts as solved. CSV has a line for each cell instead of a grid, with every digit.
     """
     if form not in FORMATS or score not in SCORES:
         raise InputError(f"a table is {', '.join(FORMATS)} of {', '.join(SCORES)}, not {form} of {score}")
@@ -69,8 +70,15 @@ def table(
         found = records(cells)
         if form == "csv":
             return display.to_csv(_cell_lines(found, score, units))
-        tables = [grid(group, score, columns, units, rule) for group in by_quantity(found)]
+        tables = [grid(group, score, columns, units, rule) for group in by_quantity(found) if _has(group, score)]
+    if not tables:
+        raise InputError(f"no estimate here has a {score} to show: --score mean needs no truth and one seed")
     return "\n\n".join(WRITERS[form](one) for one in tables)
+
+
+def marked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give the estimators of rows that other code made a dagger, which keeps them in cells of their own."""
+    return [{**row, "estimator": f"{row['estimator']}{STALE}"} if row.get("stale") else dict(row) for row in rows]
 
 
 def records(cells: pd.DataFrame) -> list[dict[str, Any]]:
@@ -118,13 +126,14 @@ def grid(
     best = {id(cell) for group in by_task.values() for cell in best_of(group, score)}
     entries: dict[tuple[Hashable, str], Entry] = {}
     for cell in cells:
-        entries[task_of(cell), cell["name"]] = _entry(cell, score, units, best=id(cell) in best)
-    for extra, key in _EXTRA.get(score, {}).items():
-        names = [extra, *names] if extra == "truth" else [*names, extra]
-        for task, group in by_task.items():
-            # Failed trials have no sample: the oracle of the estimator with most of them.
-            fullest = max(group, key=lambda cell: (cell[key] is not None, cell["ok"]))
-            entries[task, extra] = _known(fullest, key, units)
+        entries[task_of(cell), cell["name"]] = entry(cell, score, units, best=id(cell) in best)
+    if score in _EXTRA:
+        extra, write = _EXTRA[score]
+        # Failed trials have no sample, nor always a truth: what the estimator with most trials knows.
+        known = {task: write(max(group, key=_knows), units) for task, group in by_task.items()}
+        if any(one.number is not None for one in known.values()):
+            names = [extra, *names] if extra == "truth" else [*names, extra]
+            entries |= {(task, extra): one for task, one in known.items()}
     across = columns or ("estimators" if len(tasks) > len(names) else "tasks")
     nothing = Entry(_NOTHING)
     if across == "tasks":
@@ -136,30 +145,23 @@ def grid(
     return Table(_caption(cells, score, units, rule, bold=bool(best)), heads, tuple(lines))
 
 
-# A line that is no estimator's, and the key of a cell that it shows.
-_EXTRA = {"mean": {"truth": "truth"}, "bias": {"truth": "truth"}, "rmse": {"oracle": "oracle_rmse"}}
-
-
 def task_of(cell: Cell) -> Hashable:
     """What makes two cells comparable: the same law and the same n."""
     return tuple(cell[key] for key in ("distribution", "distribution_version", "dim_x", "dim_y", "n"))
 
 
 def _tasks(cells: Sequence[Cell]) -> dict[Hashable, str]:
-    """Label each task by its name, and by what is not the same for all: size, n, version."""
-    marks: list[Callable[[Cell], str]] = [
-        lambda cell: f"{cell['dim_x']} × {cell['dim_y']}",
-        lambda cell: f"n = {cell['n']}",
-        lambda cell: f"v{cell['distribution_version']}",
-    ]
+    """Label each task by its name, by n where it varies, and by size and version where they tell equal names apart."""
     labels = {task_of(cell): str(cell["distribution"]) for cell in cells}
-    for mark in marks:
+    if len({cell["n"] for cell in cells}) > 1:
+        labels = {task_of(cell): f"{cell['distribution']}, n = {cell['n']}" for cell in cells}
+    for mark in ("{dim_x} × {dim_y}", "v{distribution_version}"):
         seen: dict[str, set[str]] = {}
         for cell in cells:
-            seen.setdefault(labels[task_of(cell)], set()).add(mark(cell))
-        if any(len(several) > 1 for several in seen.values()):
-            marked = {task_of(cell): mark(cell) for cell in cells}
-            labels = {task: f"{label}, {marked[task]}" for task, label in labels.items()}
+            seen.setdefault(labels[task_of(cell)], set()).add(mark.format(**cell))
+        for task, text in {task_of(cell): mark.format(**cell) for cell in cells}.items():
+            if len(seen[labels[task]]) > 1:
+                labels[task] += f", {text}"
     return labels
 
 
@@ -203,7 +205,8 @@ def best_of(cells: Sequence[Cell], score: str) -> list[Cell]:
     return [cell for value, error, cell in taking_part if value - least <= 2 * math.hypot(error, its_error)]
 
 
-def _entry(cell: Cell, score: str, units: str, *, best: bool) -> Entry:
+def entry(cell: Cell, score: str, units: str = "nats", *, best: bool = False) -> Entry:
+    """Write one score of a cell, with the counts of trials that are not ok."""
     (shown,) = display.in_units([cell], units)
     value, error, *_ = measured(shown, score)
     if set(cell["failures"]) == {"skipped"} and not cell["ok"]:
@@ -219,10 +222,34 @@ def _entry(cell: Cell, score: str, units: str, *, best: bool) -> Entry:
     return Entry(*rounded(value, error), note, best, value)
 
 
-def _known(cell: Cell, key: str, units: str) -> Entry:
+def _has(cells: Sequence[Cell], score: str) -> bool:
+    """Whether there is anything to show; failures alone are shown where an estimate would have had the score."""
+    return any(measured(cell, score)[0] is not None for cell in cells) or not any(cell["ok"] for cell in cells)
+
+
+def truth_entry(cell: Cell, units: str = "nats") -> Entry:
+    """Write the truth: with its standard error, or the interval that it is certified to lie in."""
     (shown,) = display.in_units([cell], units)
-    value, error = shown[key], shown["truth_se"] if key == "truth" else None
-    return Entry(_NOTHING) if value is None else Entry(*rounded(value, error or None), number=value)
+    value, low, high = shown["truth"], shown["truth_low"], shown["truth_high"]
+    if value is None:
+        return Entry(_NOTHING)
+    if low is not None and high is not None and low < high:
+        return Entry(f"{rounded(low, None)[0]} to {rounded(high, None)[0]}", number=value)
+    return Entry(*rounded(value, shown["truth_se"] or None), number=value)
+
+
+def _oracle_entry(cell: Cell, units: str) -> Entry:
+    (shown,) = display.in_units([cell], units)
+    value = shown["oracle_rmse"]
+    return Entry(_NOTHING) if value is None else Entry(rounded(value, None)[0], number=value)
+
+
+def _knows(cell: Cell) -> tuple[bool, bool, int]:
+    return cell["truth"] is not None, cell["oracle_rmse"] is not None, cell["ok"]
+
+
+# A line that is no estimator's.
+_EXTRA = {"mean": ("truth", truth_entry), "bias": ("truth", truth_entry), "rmse": ("oracle", _oracle_entry)}
 
 
 def rounded(value: float, error: float | None) -> tuple[str, str]:
@@ -246,21 +273,28 @@ def _decimals(value: float, digits: int) -> int:
     return min(max(places, 0), _MOST_DECIMALS)
 
 
+def title(score: str, quantity: str) -> str:
+    """Name a table: its score and quantity."""
+    return f"{SCORES[score][0].upper()}{SCORES[score][1:]}: {_words(quantity)}"
+
+
 def _caption(cells: Sequence[Cell], score: str, units: str, rule: str, *, bold: bool) -> str:
     """Say what is shown: score, quantity, units, size, n and trials of a cell; how bold is decided."""
     quantity = cells[0]["quantity"]
-    what = SCORES[score]
     unit = "" if score in ("efficiency", "solved", "cost") else display.unit_of(quantity, units)
     sizes = {f"{cell['dim_x']} × {cell['dim_y']}" for cell in cells}
     facts = [
-        f"{what[0].upper()}{what[1:]}",
-        f"{_words(quantity)}{unit and ' ' + unit}",
+        f"{title(score, quantity)}{unit and ' ' + unit}",
         *([f"dimensions {sizes.pop()}"] if len(sizes) == 1 else []),
         f"n = {_span(cell['n'] for cell in cells)}",
         f"{_span(cell['trials'] for cell in cells)} trials a cell",
     ]
     rules = [f"Solved: {rule}." for _ in [rule] if rule and score == "solved"]
-    return " ".join(["; ".join(facts) + ".", *rules, *([_BOLD] if bold else [])])
+    return " ".join(["; ".join(facts) + ".", *rules, *([_BOLD] if bold else []), *_stale(cells)])
+
+
+def _stale(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [f"{STALE}: stale, made by other code."] if any(STALE in line["estimator"] for line in lines) else []
 
 
 def _words(quantity: str) -> str:
@@ -317,6 +351,7 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "") -> Table:
         if first["ranked"]
         else "",
         "|bias|, RMSE and CPU time: median over tasks. Failures: trials without an estimate, of all.",
+        *_stale(lines),
     ]
     heads = ("estimator", "solved", "rank", "|bias|", "RMSE", "CPU time", "failures")
     return Table(" ".join(fact for fact in facts if fact), heads, tuple(shown))
