@@ -7,10 +7,14 @@ import statistics
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
+from scipy import stats
 
 from mibench.display import to_json
-from mibench.scoring import summarise
+from mibench.scoring import LEVEL, association, cells, holm, paired_differences, ranks, solved_rule, summarise
+from mibench.store import plain
 
 # The contract of a cell: other programs read these.
 CONTRACT = {
@@ -148,15 +152,15 @@ def test_the_bootstrap_is_repeatable_and_covers() -> None:
     With 20 seeds the percentile bootstrap covers somewhat less; 200 repetitions have a standard error of 2%.
     """
     rng = np.random.default_rng(2)
-    hits = 0
-    for _ in range(200):
+    rows = []
+    for repetition in range(200):
         errors, oracle_errors = 2 * rng.standard_normal(20), rng.standard_normal(20)
         pairs = zip(errors.tolist(), oracle_errors.tolist(), strict=True)
-        rows = [row(1 + error, oracle=1 + oracle_error) for error, oracle_error in pairs]
-        cell = score(rows)
-        assert cell["efficiency_low"] < cell["efficiency"] < cell["efficiency_high"]
-        hits += cell["efficiency_low"] <= 0.5 <= cell["efficiency_high"]
-    assert score(rows) == score(rows)
+        rows += [row(1 + error, oracle=1 + oracle_error, n=repetition) for error, oracle_error in pairs]
+    found = summarise(rows)
+    assert all(cell["efficiency_low"] < cell["efficiency"] < cell["efficiency_high"] for cell in found)
+    hits = sum(cell["efficiency_low"] <= 0.5 <= cell["efficiency_high"] for cell in found)
+    assert summarise(rows) == found
     assert 0.80 <= hits / 200 <= 0.97
 
 
@@ -222,3 +226,375 @@ def test_estimates_that_diverged_give_no_infinite_score() -> None:
     assert cell["rmse"] is None
     assert cell["mae"] == pytest.approx(5e299)
     to_json(cell)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tables of cells
+
+
+def test_the_table_and_the_mappings_are_the_same_numbers() -> None:
+    rows = [row(1.2, oracle=1.1), row(0.9, oracle=1.0), failed("oom"), row(1.1, n=200)]
+    table, mappings = cells(rows), summarise(rows)
+    assert list(table.columns) == list(mappings[0])
+    assert plain(table.to_dict("records")) == mappings
+    assert_frame_equal(table, cells(pd.DataFrame(rows)))
+    assert list(cells([]).columns) == list(table.columns)
+
+
+def test_wilson_of_two_in_three() -> None:
+    """Its ends solve (p - 2/3)^2 = z^2 p (1 - p) / 3 with z = 1.645; scipy has the same interval."""
+    rows = [row(1.0, low=low, high=2.0) for low in (0.9, 0.8, 1.5)]
+    cell = score(rows)
+    expected = stats.binomtest(2, 3).proportion_ci(LEVEL, method="wilson")
+    assert (cell["coverage_low"], cell["coverage_high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    for end in (cell["coverage_low"], cell["coverage_high"]):
+        assert (end - 2 / 3) ** 2 == pytest.approx(1.6448536**2 * end * (1 - end) / 3)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "truth", "solved"),
+    [
+        ([1.04, 1.04], 1.0, True),
+        ([1.06, 1.06], 1.0, False),
+        ([4.15, 4.17], 4.0, True),  # 5% of 4 is 0.2
+        ([4.15, 4.35], 4.0, False),
+        ([-0.04, -0.03], 0.0, True),
+        ([0.85, 1.15], 1.0, False),  # the spread
+        ([1.04], 1.0, None),  # whose spread is not known
+        ([1.50], 1.0, False),
+        ([1.0, 1.0], None, None),
+    ],
+)
+def test_solved(estimates: list[float], truth: float | None, solved: bool | None) -> None:
+    error = None if truth is None else 0.0
+    assert score([row(value, truth=truth, truth_se=error) for value in estimates])["solved"] is solved
+
+
+def test_the_rule_of_solved_is_a_parameter_and_a_text() -> None:
+    rows = [row(1.3), row(1.5)]
+    (loose,) = cells(rows, solved_within=(0.0, 0.4), solved_sd=0.2)["solved"]
+    (strict,) = cells(rows, solved_within=(0.3, 0.3), solved_sd=0.2)["solved"]
+    assert (loose, strict) == (True, False)
+    assert solved_rule() == "|mean - truth| <= max(0.05 nats, 5%), sd <= 0.1 nats, no failed trial"
+    assert solved_rule((0.0, 0.4), 0.2) == "|mean - truth| <= max(0 nats, 40%), sd <= 0.2 nats, no failed trial"
+
+
+def test_a_failed_trial_is_no_solution() -> None:
+    assert score([row(1.0), row(1.0), failed("crash")])["solved"] is False
+    assert score([failed("timeout")])["solved"] is False
+    assert score([failed("timeout", quantity="dsmi")])["solved"] is None  # a quantity that has no truth here
+
+
+def test_the_truth_of_a_law_is_known_to_the_cells_that_failed() -> None:
+    rows = [failed("oom"), row(1.0, estimator="cca", truth_se=0.1), failed("oom", quantity="dsmi", estimator="dsmi")]
+    rows.append(failed("oom", dim_x=6))
+    assert [cell["truth"] for cell in summarise(rows)] == [1.0, 1.0, None, None]
+    assert [cell["truth_se"] for cell in summarise(rows)] == [0.1, 0.1, None, None]
+
+
+def certified(estimate: float) -> dict[str, Any]:
+    return row(estimate, truth=1.0, truth_low=0.8, truth_high=1.2, low=0.5, high=1.5, oracle=1.0)
+
+
+def test_a_certified_interval_is_no_truth_to_err_from() -> None:
+    cell = score([certified(1.0), certified(1.02)])
+    assert (cell["truth"], cell["truth_low"], cell["truth_high"]) == (1.0, 0.8, 1.2)
+    assert cell["mean"] == pytest.approx(1.01)
+    for name in ("bias", "bias_se", "rmse", "mae", "oracle_rmse", "efficiency", "coverage"):
+        assert cell[name] is None
+    assert cell["mean_width"] == 1.0
+    exact = score([row(1.1, truth_low=1.0, truth_high=1.0)])
+    assert exact["bias"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("within", "mean", "solved"),
+    [(0.05, 1.0, None), (0.25, 1.0, True), (0.05, 1.22, None), (0.05, 1.3, False), (0.05, 0.7, False)],
+)
+def test_solved_by_a_certified_interval(within: float, mean: float, solved: bool | None) -> None:
+    """True where the rule holds for every truth from 0.8 to 1.2, False where for none."""
+    (found,) = cells([certified(mean), certified(mean)], solved_within=(within, 0.0))["solved"]
+    assert found is solved
+
+
+def test_the_order_of_parameters_and_tuples_are_no_other_cell() -> None:
+    rows = [row(1.0, params={"k": 3, "m": (1, 2)}), row(2.0, params={"m": [1, 2], "k": 3})]
+    cell = score(rows)
+    assert (cell["trials"], cell["params"]) == (2, {"k": 3, "m": [1, 2]})
+
+
+def test_scores_of_random_rows_against_numpy() -> None:
+    """A thousand cells of 1 to 6 seeds in mixed order, each again by itself."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for cell in range(1000):
+        for seed in range(1 + cell % 6):
+            status = "ok" if rng.random() < 0.9 else "timeout"
+            values = {"oracle": rng.normal(1, 0.1), "wall_s": rng.random(), "cpu_s": rng.random()}
+            made = row(rng.normal(1.2, 0.3), **values) if status == "ok" else failed(status)
+            rows.append({**made, "n": cell, "seed": seed})
+    rows = [rows[index] for index in rng.permutation(len(rows))]
+    for found in summarise(rows):
+        own = [one for one in rows if one["n"] == found["n"]] if found["n"] % 10 == 0 else []
+        good = [one for one in own if one["status"] == "ok"]
+        if good:
+            estimates = np.array([one["estimate"] for one in good])
+            oracles = np.array([one["oracle"] for one in good])
+            assert found["mean"] == pytest.approx(estimates.mean())
+            assert found["rmse"] == pytest.approx(np.sqrt(np.mean((estimates - 1) ** 2)))
+            assert found["oracle_rmse"] == pytest.approx(np.sqrt(np.mean((oracles - 1) ** 2)))
+            assert found["median_wall_s"] == pytest.approx(np.median([one["wall_s"] for one in good]))
+            assert (found["trials"], found["ok"]) == (len(own), len(good))
+        if len(good) > 1:
+            picks = np.random.default_rng(0).integers(len(good), size=(1000, len(good)))
+            ratios = [np.sqrt(np.mean((oracles[p] - 1) ** 2) / np.mean((estimates[p] - 1) ** 2)) for p in picks]
+            low, high = np.quantile(ratios, [0.05, 0.95])
+            assert (found["efficiency_low"], found["efficiency_high"]) == (pytest.approx(low), pytest.approx(high))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Ranks
+
+
+def on(task: str, estimator: str, *errors: float | None, **columns: Any) -> list[dict[str, Any]]:
+    """Rows of an estimator on a task of truth 1, with these errors on the seeds 0, 1, ...; None is a failure."""
+    names = {"distribution": task, "estimator": estimator, **columns}
+    return [
+        failed("timeout", seed=seed, **names) if error is None else row(1 + error, seed=seed, **names)
+        for seed, error in enumerate(errors)
+    ]
+
+
+def mean_ranks(rows: list[dict[str, Any]], **options: Any) -> dict[str, float]:
+    table = ranks(cells(rows), **options)
+    return dict(zip(table["estimator"], table["rank"], strict=True))
+
+
+def test_ranks_by_hand() -> None:
+    """Ranks a b c: 1 2 3 on s; on t 2.5 1 2.5, a and c being equal; on u, that c has not run, none."""
+    rows = on("s", "a", 0.1) + on("s", "b", -0.2) + on("s", "c", 0.3)
+    rows += on("t", "a", 0.3) + on("t", "b", 0.1) + on("t", "c", -0.3)
+    rows += on("u", "a", 0.3) + on("u", "b", 0.1)
+    table = ranks(cells(rows))
+    assert table["estimator"].tolist() == ["b", "a", "c"]
+    assert table["rank"].tolist() == [1.5, 1.75, 2.75]
+    assert table["tasks"].tolist() == [2, 2, 2]
+    assert (table["rank_low"].tolist(), table["rank_high"].tolist()) == ([1.0, 1.0, 2.5], [2.0, 2.5, 3.0])
+
+
+def test_failures_rank_last() -> None:
+    """The exact one fails once of two, the next twice, two more have nothing at all."""
+    rows = on("s", "far", 9.0, 9.0) + on("s", "exact", 0.0, None) + on("s", "never", None, None)
+    rows += on("s", "close", 0.1, 0.1) + on("s", "neither", None, None)
+    assert mean_ranks(rows) == {"close": 1, "far": 2, "exact": 3, "never": 4.5, "neither": 4.5}
+
+
+def test_an_estimate_that_diverged_is_behind_all_numbers() -> None:
+    assert mean_ranks(on("s", "diverged", 1e300) + on("s", "far", 1e5)) == {"far": 1, "diverged": 2}
+
+
+def test_ranks_are_of_one_n_and_one_quantity_and_a_known_truth() -> None:
+    rows = on("s", "a", 0.1) + on("s", "b", 0.2) + on("s", "a", 0.2, n=999) + on("s", "b", 0.1, n=999)
+    rows += on("s", "c", 0.0, quantity="cs-qmi")
+    wide = {"truth_low": 0.5, "truth_high": 1.5}
+    rows += on("t", "a", 0.1, **wide) + on("t", "b", 0.0, **wide)
+    table = ranks(cells(rows))
+    assert table[["n", "estimator", "rank", "tasks"]].to_numpy().tolist() == [
+        [100, "a", 1.0, 1], [100, "b", 2.0, 1], [999, "b", 1.0, 1], [999, "a", 2.0, 1],
+    ]  # fmt: skip
+    assert table["rank_low"].isna().all()  # one task tells nothing of others
+    assert mean_ranks(rows, quantity="cs-qmi") == {"c": 1}
+
+
+def test_without_a_task_in_common_there_is_no_rank() -> None:
+    table = ranks(cells(on("s", "a", 0.1) + on("t", "b", 0.1)))
+    assert table["tasks"].tolist() == [0, 0]
+    assert table["rank"].isna().all()
+    assert len(ranks(cells([]))) == 0
+
+
+def test_ranks_by_another_score() -> None:
+    rows = on("s", "slow", 0.1, cpu_s=9.0) + on("s", "fast", 0.2, cpu_s=1.0)
+    assert mean_ranks(rows, score="median_cpu_s") == {"fast": 1, "slow": 2}
+
+
+def test_the_interval_of_a_rank_covers_the_mean_over_tasks() -> None:
+    """The first beats the other on 70% of tasks: its expected rank is 1.3.
+
+    30 tasks, 300 repetitions (an n each): the standard error of the coverage is 1.7% at 90%.
+    """
+    rng = np.random.default_rng(5)
+    rows = []
+    for repetition in range(300):
+        for task in range(30):
+            better = rng.random() < 0.7
+            rows += on(str(task), "a", 0.1 if better else 0.3, n=repetition) + on(str(task), "b", 0.2, n=repetition)
+    table = ranks(cells(rows))
+    first = table[table["estimator"] == "a"]
+    hits = (first["rank_low"] <= 1.3) & (first["rank_high"] >= 1.3)
+    assert len(first) == 300
+    assert 0.84 <= hits.mean() <= 0.95
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Paired differences
+
+
+def test_a_paired_difference_by_hand() -> None:
+    """|errors| 0.1 0.4 0.2 and 0.3 0.4 0.7: differences -0.2 0 -0.5, mean -7/30, variance 19/300, t = -1.606."""
+    (found,) = paired_differences(on("s", "a", 0.1, -0.4, 0.2) + on("s", "b", -0.3, 0.4, 0.7)).to_dict("records")
+    assert (found["estimator_a"], found["estimator_b"], found["distribution"]) == ("a", "b", "s")
+    assert (found["params_a"], found["seeds"]) == ({"k": 3}, 3)
+    assert found["difference"] == pytest.approx(-7 / 30)
+    assert found["se"] == pytest.approx(math.sqrt(19 / 300 / 3))
+    expected = stats.ttest_rel([0.1, 0.4, 0.2], [0.3, 0.4, 0.7])
+    assert found["p"] == found["p_holm"] == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(LEVEL)
+    assert (found["low"], found["high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_pairs_are_of_the_same_seeds_on_which_both_are_ok() -> None:
+    rows = on("s", "a", 0.1, None, 0.3, 0.4) + on("s", "b", 0.2, 0.2, 0.6)
+    (found,) = paired_differences(rows[::-1]).to_dict("records")
+    assert (found["estimator_a"], found["seeds"], found["failures_a"], found["failures_b"]) == ("b", 2, 0, 1)
+    assert found["difference"] == pytest.approx((0.1 + 0.3) / 2)
+
+
+def test_pairs_without_a_test() -> None:
+    one = paired_differences(on("s", "a", 0.1) + on("s", "b", 0.4)).to_dict("records")[0]
+    assert one["difference"] == pytest.approx(-0.3)
+    assert all(math.isnan(one[name]) for name in ("se", "p", "p_holm", "low", "high"))
+    equal = paired_differences(on("s", "a", 0.1, 0.2) + on("s", "b", -0.1, -0.2)).to_dict("records")[0]
+    assert (equal["difference"], equal["se"], equal["p"], equal["p_holm"]) == (0.0, 0.0, 1.0, 1.0)
+    none = paired_differences(on("s", "a", 0.1, 0.2) + on("s", "b", None, None)).to_dict("records")[0]
+    assert (none["seeds"], none["failures_b"]) == (0, 2)
+    assert math.isnan(none["difference"])
+
+
+def test_what_is_not_paired() -> None:
+    """Other tasks, n, quantities and seeds never meet; nor is anything compared without a truth."""
+    rows = on("s", "a", 0.1, 0.2) + on("t", "b", 0.1, 0.2) + on("s", "c", 0.1, n=999)
+    rows += on("s", "d", 0.1, 0.2, quantity="cs-qmi") + on("s", "e", 0.1)[:0]
+    rows += [{**one, "seed": 7} for one in on("s", "f", 0.1)]
+    rows += on("u", "a", 0.1, truth=None, truth_se=None) + on("u", "b", 0.1, truth=None, truth_se=None)
+    rows += on("v", "a", 0.1, truth_low=0.9, truth_high=1.1) + on("v", "b", 0.1, truth_low=0.9, truth_high=1.1)
+    assert len(paired_differences(rows)) == 0
+    assert len(paired_differences([])) == 0
+
+
+def test_holm_by_hand() -> None:
+    """Sorted 0.01 0.02 0.03 0.9 times 4 3 2 1: 0.04, 0.06, 0.06 (never less than the one before), 0.9."""
+    assert holm(np.array([0.03, 0.9, math.nan, 0.01, 0.02])) == pytest.approx(
+        [0.06, 0.9, math.nan, 0.04, 0.06], nan_ok=True
+    )
+    assert holm(np.array([0.6, 0.7])).tolist() == [1.0, 1.0]
+
+
+def test_holm_is_within_a_task() -> None:
+    rows = [
+        one
+        for task in ("s", "t")
+        for name in "abc"
+        for one in on(task, name, *np.random.default_rng(ord(name)).normal(size=6))
+    ]
+    table = paired_differences(rows)
+    for _, some in table.groupby("distribution"):
+        assert len(some) == 3
+        assert some["p_holm"].tolist() == holm(some["p"].to_numpy()).tolist()
+
+
+def simulated(effect: float, tasks: int, seeds: int) -> pd.DataFrame:
+    """Return tests of three estimators whose errors share the sample's and differ in their own; b errs more."""
+    rng = np.random.default_rng(6)
+    rows = []
+    for task in range(tasks):
+        shared = rng.normal(size=seeds)
+        for name, factor in (("a", 1.0), ("b", 1.0 + effect), ("c", 1.0)):
+            rows += on(str(task), name, *(factor * (shared + 0.5 * rng.normal(size=seeds))).tolist())
+    return paired_differences(rows)
+
+
+def test_the_paired_test_keeps_its_level() -> None:
+    """600 tasks without any difference, 10 seeds: p < 0.1 in 10% of tests (se 1.2%), some Holm p < 0.1 in at most 10%.
+
+    The 90% interval holds 0 as often as p > 0.1.
+    """
+    table = simulated(effect=0.0, tasks=600, seeds=10)
+    pair = table[(table["estimator_a"] == "a") & (table["estimator_b"] == "b")]
+    assert 0.06 <= (pair["p"] < 0.1).mean() <= 0.14
+    assert 0.86 <= ((pair["low"] <= 0) & (pair["high"] >= 0)).mean() <= 0.94
+    assert (table.groupby("distribution")["p_holm"].min() < 0.1).mean() <= 0.14
+
+
+def test_the_paired_test_sees_what_there_is() -> None:
+    """E|error| is sqrt(2 (1 + 1/4) / pi) for a, and twice that for b: the intervals hold the difference."""
+    table = simulated(effect=1.0, tasks=300, seeds=20)
+    pair = table[(table["estimator_a"] == "a") & (table["estimator_b"] == "b")]
+    expected = -1.0 * math.sqrt(2 * 1.25 / math.pi)
+    assert pair["difference"].mean() == pytest.approx(expected, abs=4 * pair["se"].mean() / math.sqrt(300))
+    assert 0.83 <= ((pair["low"] <= expected) & (expected <= pair["high"])).mean() <= 0.96
+    assert (pair["p_holm"] < 0.1).mean() > 0.8
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Association with MI
+
+
+def curve(truths: list[float], estimates: list[float], **columns: Any) -> list[dict[str, Any]]:
+    """Rows of a dependence measure on tasks with these MI, which the rows of another estimator tell."""
+    rows = []
+    for index, (truth, estimate) in enumerate(zip(truths, estimates, strict=True)):
+        task = {"distribution": f"task{index}", **columns}
+        measure = {"estimator": "measure", "quantity": "dsmi", "truth": None, "truth_se": None}
+        rows += [row(truth, truth=truth, **task), row(estimate, **{**measure, **task})]
+    return rows
+
+
+def judged(rows: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    table = association(rows, **options)
+    (found,) = table[table["estimator"] == "measure"].to_dict("records")
+    return {str(key): value for key, value in found.items()}
+
+
+def test_association_by_hand() -> None:
+    """Order of estimates 1 3 2 4 on MI 0 1 2 3: Spearman 1 - 6 * 2 / 60, Kendall (5 - 1) / 6; AUC 3 of 3."""
+    rows = curve([0.0, 1.0, 2.0, 3.0], [0.1, 0.6, 0.5, 0.7])
+    found = judged(rows)
+    assert (found["quantity"], found["n"], found["tasks"], found["failures"]) == ("dsmi", 100, 4, 0)
+    assert found["spearman"] == pytest.approx(0.8)
+    assert found["kendall"] == pytest.approx(4 / 6)
+    assert (found["auc"], found["auc_pairs"]) == (1.0, 3)
+    # The median is 1.5: slopes (0.6 - 0.1) / 1 below and (0.7 - 0.5) / 1 above.
+    assert found["saturation"] == pytest.approx(1 - 0.2 / 0.5)
+    exact = association(rows).iloc[0]
+    assert (exact["spearman"], exact["kendall"], exact["auc"]) == (pytest.approx(1), pytest.approx(1), 1.0)
+    assert exact["saturation"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_auc_counts_pairs_of_one_size() -> None:
+    """At 5 x 5: 0.2 and 0.4 against 0.2 and 0.3, that is a tie, a loss, and two wins: 2.5 of 4; other sizes apart."""
+    rows = curve([0.0, 0.0, 1.0, 2.0], [0.2, 0.3, 0.2, 0.4]) + curve([3.0], [-9.0], dim_x=7, distribution="large")
+    found = judged(rows)
+    assert (found["auc"], found["auc_pairs"]) == (2.5 / 4, 4)
+    assert judged(rows + curve([0.0], [-10.0], dim_x=7, distribution="none"))["auc"] == 3.5 / 5
+    assert math.isnan(judged(curve([1.0, 2.0], [1.0, 2.0]))["auc"])
+
+
+def test_saturation_of_what_stops_and_what_falls() -> None:
+    truths = [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert judged(curve(truths, [0.0, 1.0, 2.0, 2.0, 2.0]))["saturation"] == pytest.approx(1.0)
+    assert judged(curve(truths, [0.0, 10.0, 20.0, 10.0, 0.0]))["saturation"] == pytest.approx(2.0)
+    assert math.isnan(judged(curve(truths, [2.0, 1.0, 0.0, 1.0, 2.0]))["saturation"])
+    assert math.isnan(judged(curve(truths[:2], [0.0, 1.0]))["saturation"])
+    assert math.isnan(judged(curve(truths[:2], [0.0, 1.0]))["spearman"])
+    assert math.isnan(judged(curve(truths, [1.0] * 5))["kendall"])
+
+
+def test_the_mi_of_a_task_may_be_given_and_failures_are_counted() -> None:
+    rows = [one for one in curve([0.0, 1.0, 2.0], [0.1, 0.2, 0.3]) if one["estimator"] == "measure"]
+    rows[2] |= {"status": "timeout", "estimate": None}
+    assert judged(rows)["tasks"] == 0
+    known = {(f"task{index}", "1", 5, 5): float(index) for index in range(3)}
+    found = judged(rows, mi=known)
+    assert (found["tasks"], found["failed_tasks"], found["failures"], found["auc"]) == (2, 1, 1, 1.0)
+    assert len(association([])) == 0

@@ -1,0 +1,105 @@
+"""Does an estimate grow with mutual information? All that can be asked of a dependence measure other than MI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mibench.interface import Array
+from mibench.scoring.cells import LAW, METHOD, ROUNDING, asked_level, number, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SCORES = ("tasks", "failed_tasks", "failures", "spearman", "kendall", "auc", "auc_pairs", "saturation")
+
+
+def association(
+    rows: Sequence[Mapping[str, Any]] | pd.DataFrame, mi: Mapping[tuple[Any, ...], float] | None = None
+) -> pd.DataFrame:
+    """Compare estimates with the true MI of their tasks by order alone, for each estimator and n by itself.
+
+    A row for each `METHOD`, `quantity` and n. With T_j the mean estimate and I_j the true MI of task j of the `tasks`
+    on which both are known (`failed_tasks` counts those without any estimate, `failures` the failed trials):
+
+        spearman, kendall  rank correlation (tau-b) of T_j and I_j; missing for fewer than 3 tasks
+        auc         P(T > T_0) + P(T = T_0) / 2 for single estimates T where I > 0 and T_0 where I = 0, both of one
+                    dim_x, dim_y and n: all such pairs, `auc_pairs` in number, count the same. 1: tells dependence
+                    from independence at one threshold for each size; 1/2: chance
+        saturation  1 - (slope of T on I over the upper half of tasks) / (slope over the lower half), by least squares;
+                    the halves are I >= and <= the median of the distinct values of I. It has no unit, so that it
+                    serves every measure. 0: grows as before, 1: has stopped, above 1: falls. Missing where a half has
+                    fewer than 2 distinct values or T does not grow over the lower half. It speaks of saturation where
+                    tasks differ in little but MI, as those of a staircase do
+
+    Parameters
+    ----------
+    rows
+        One for each trial. The MI of a task is the truth of those rows on it whose quantity is "mi", of any estimator;
+        a truth that is only certified to an interval is not used.
+    mi
+        The MI in nats of further distributions, by `LAW`: name, version, dim_x, dim_y.
+
+    Sources: Kendall, The treatment of ties in ranking problems, Biometrika 33 (1945); Hanley and McNeil, The meaning
+    and use of the area under a receiver operating characteristic (ROC) curve, Radiology 143 (1982).
+    """
+    import pandas as pd
+
+    frame = read(rows, (*LAW, "n", *METHOD, "quantity", "status"))
+    frame["level"] = asked_level(frame)
+    group = number([frame[name] for name in (*METHOD, "quantity", "n")])
+    frame["law"] = number([frame[name] for name in LAW])
+    own = frame["truth"].where((frame["quantity"] == "mi") & ~(frame["truth_high"] > frame["truth_low"]))
+    frame["mi"] = own.groupby(frame["law"]).transform("first")
+    if mi is not None:
+        laws = frame.drop_duplicates("law").set_index("law")[list(LAW)]
+        given = {law: mi.get(tuple(key), np.nan) for law, *key in laws.itertuples()}
+        frame["mi"] = frame["mi"].fillna(frame["law"].map(given))
+    frame["params"] = frame["params"].map(json.loads)
+    entries = []
+    for _, some in frame.groupby(group):
+        ok = some[some["status"] == "ok"]
+        tasks = ok.groupby("law").agg(estimate=("estimate", "mean"), mi=("mi", "first")).dropna()
+        estimates, truths = tasks["estimate"].to_numpy(), tasks["mi"].to_numpy()
+        entry = {name: some[name].iloc[0] for name in (*METHOD, "quantity", "n")}
+        entry |= {"tasks": len(tasks), "failed_tasks": some["law"].nunique() - ok["law"].nunique()}
+        entry |= {"failures": len(some) - len(ok)}
+        entry["spearman"], entry["kendall"] = _correlations(estimates, truths)
+        entry["auc"], entry["auc_pairs"] = _auc(ok[ok["mi"].notna()])
+        entry["saturation"] = _saturation(estimates, truths)
+        entries.append(entry)
+    return pd.DataFrame(entries, columns=[*METHOD, "quantity", "n", *_SCORES])
+
+
+def _correlations(estimates: Array, truths: Array) -> tuple[float, float]:
+    from scipy import stats
+
+    if len(truths) < 3 or np.ptp(truths) == 0 or np.ptp(estimates) == 0:
+        return np.nan, np.nan
+    return float(stats.spearmanr(estimates, truths)[0]), float(stats.kendalltau(estimates, truths)[0])
+
+
+def _auc(trials: pd.DataFrame) -> tuple[float, int]:
+    """Return the share of pairs (dependent, independent) in the right order, a tie counting half, and their number."""
+    from scipy.stats import rankdata
+
+    right, pairs = 0.0, 0
+    for _, some in trials.groupby(["dim_x", "dim_y"]):
+        dependent = (some["mi"] > ROUNDING).to_numpy()
+        above, below = int(dependent.sum()), int((~dependent).sum())
+        # Mann and Whitney: the ranks of the dependent ones, less what they would be without any independent one.
+        right += rankdata(some["estimate"])[dependent].sum() - above * (above + 1) / 2
+        pairs += above * below
+    return (right / pairs if pairs else np.nan), pairs
+
+
+def _saturation(estimates: Array, truths: Array) -> float:
+    distinct = np.unique(truths)
+    if len(distinct) < 3:
+        return np.nan
+    middle = np.median(distinct)
+    lower, upper = (np.polyfit(truths[half], estimates[half], 1)[0] for half in (truths <= middle, truths >= middle))
+    return float(1 - upper / lower) if lower > 0 else np.nan

@@ -1,0 +1,279 @@
+"""One cell for each estimator, task, n and version, computed from the raw rows.
+
+Bias is reported only against the truth of the quantity that is estimated. Trials that failed are counted in every cell
+and averaged in none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibench.interface import Array
+from mibench.store import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELL = (
+    "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x", "dim_y", "n", "device",
+    "interval",
+)  # fmt: skip
+# What is compared, and on what; the level counts where an interval was asked for.
+METHOD = ("estimator", "params", "estimator_version", "device", "interval", "level")
+LAW = ("distribution", "distribution_version", "dim_x", "dim_y")
+TASK = (*LAW, "n")
+LEVEL = 0.90  # of all intervals of scores
+
+Codes = NDArray[np.intp]
+
+_NUMBERS = ("estimate", "low", "high", "level", "truth", "truth_low", "truth_high", "truth_se", "oracle", "wall_s",
+            "cpu_s")  # fmt: skip
+_WHOLE = ("dim_x", "dim_y", "n", "seed")
+_FETCHED = 1000
+_OF_ESTIMATE = ["estimate", "low", "high", "oracle", "wall_s", "cpu_s"]
+_OF_LAW = ["truth", "truth_low", "truth_high", "truth_se"]
+_BOOTSTRAP = 1000
+_BLOCK = 500  # cells whose resampled scores are in memory at once
+ROUNDING = 1e-12  # nats: at independence the oracle errs by no more than rounding
+
+
+def cells(
+    rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
+    *,
+    solved_within: tuple[float, float] = (0.05, 0.05),
+    solved_sd: float = 0.1,
+) -> pd.DataFrame:
+    """Score rows cell by cell: a row of the table for each cell, in the order in which the cells first appear.
+
+    A cell is told by the columns `CELL`, and by the level where an interval was asked for. With the estimates T_1 ...
+    T_m of its m = `ok` trials (of `trials`; `failures` counts the others by their status), the truth I with standard
+    error `truth_se`, errors e_i = T_i - I, and O_i the mean pointwise MI of the same samples, all in nats:
+
+        mean        sum T_i / m                              sd        sqrt(sum (T_i - mean)^2 / (m - 1))
+        bias        mean - I                                 bias_se   sqrt(sd^2 / m + truth_se^2)
+        rmse        sqrt(sum e_i^2 / m)                      mae       sum |e_i| / m
+        oracle_rmse sqrt(sum (O_i - I)^2 / m)
+        efficiency  oracle_rmse / rmse, `efficiency_low` and `_high`: percentile bootstrap over seeds
+        coverage    share k / q of the q = `intervals` intervals of the trials that hold I; `level` is the nominal one;
+                    `coverage_low` and `_high`: Wilson's interval,
+                    (k + z^2/2) / (q + z^2) +- z sqrt(k (q - k) / q + z^2/4) / (q + z^2)
+        mean_width  of these intervals                       median_wall_s, median_cpu_s    of the m trials, seconds
+        solved      |bias| <= max(a, b |I|) for (a, b) = `solved_within`, sd <= `solved_sd`, no failed trial;
+                    `solved_rule` writes this out
+
+    Missing (NaN; None in `solved`) is what cannot be computed: bias without a truth, sd of one trial, efficiency at
+    exact independence, `solved` where neither the truth nor the spread refutes it and one of them is not known. A cell
+    whose trials all failed before the truth was computed has that of the other cells of its distribution and quantity.
+
+    Where the truth is only certified to lie from `truth_low` to `truth_high`, an error against the midpoint would be a
+    number of no meaning: bias, rmse, mae, efficiency and coverage are missing, and `solved` is judged by the whole
+    interval: True if the rule holds wherever the truth lies in it, False if it holds nowhere.
+
+    Sources: Wilson, Probable inference, the law of succession, and statistical inference, J. Am. Stat. Assoc. 22
+    (1927); Efron and Tibshirani, An introduction to the bootstrap (1993), ch. 13.
+    """
+    import pandas as pd
+
+    frame = read(rows, (*CELL, "quantity", "status"))
+    code = number([asked_level(frame), *(frame[name] for name in CELL)])
+    first = np.flatnonzero(~pd.Series(code).duplicated())
+    ok = (frame["status"] == "ok").to_numpy()
+    frame.loc[~ok, _OF_ESTIMATE] = np.nan
+    groups = frame.groupby(code)
+
+    table = frame.loc[first, [*CELL, "quantity"]].reset_index(drop=True)
+    table["params"] = table["params"].map(json.loads)
+    table["trials"] = np.bincount(code, minlength=len(first))
+    table["ok"] = np.bincount(code[ok], minlength=len(first))
+    failures = _failures(code[~ok], frame["status"].to_numpy()[~ok], len(first))
+    table["failures"] = pd.Series(failures, dtype=object)
+    table["level"] = groups["level"].first()
+    table["intervals"] = (frame["high"] - frame["low"]).groupby(code).count()
+    truths = groups[_OF_LAW].first()
+    law = number([table[name] for name in (*LAW, "quantity")])
+    table[_OF_LAW] = truths.fillna(truths.groupby(law).transform("first"))
+
+    wide = (table["truth_high"] > table["truth_low"]).to_numpy()
+    truth = table["truth"].mask(wide)
+    frame["truth"] = truth.to_numpy()[code]
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged estimate: its square is not finite, hence missing
+        frame["error"] = frame["estimate"] - frame["truth"]
+        frame["oracle_error"] = frame["oracle"] - frame["truth"]
+        frame["width"] = frame["high"] - frame["low"]
+        frame["size"], frame["square"] = frame["error"].abs(), frame["error"] ** 2
+        frame["oracle_square"] = frame["oracle_error"] ** 2
+        inside = (frame["low"] <= frame["truth"]) & (frame["truth"] <= frame["high"])
+        frame["inside"] = inside.astype(float).mask(frame["width"].isna() | frame["truth"].isna())
+        means = frame.groupby(code)[["estimate", "error", "size", "square", "oracle_square", "width", "inside"]].mean()
+        table["mean"], table["bias"] = means["estimate"], means["error"]
+        table["sd"] = groups["estimate"].std()
+    table["bias_se"] = np.hypot(table["sd"] / np.sqrt(table["ok"]), table["truth_se"]).mask(truth.isna())
+    table["rmse"], table["mae"] = np.sqrt(means["square"]), means["size"]
+    complete = groups["oracle"].count() == table["ok"]
+    table["oracle_rmse"] = np.sqrt(means["oracle_square"]).where(complete)
+    table["efficiency"] = table["efficiency_low"] = table["efficiency_high"] = np.nan
+    finite = np.isfinite(table["rmse"]) & (table["rmse"] > 0) & (table["oracle_rmse"] > ROUNDING)
+    table.loc[finite, "efficiency"] = table["oracle_rmse"] / table["rmse"]
+    many = (finite & (table["ok"] > 1)).to_numpy()
+    use = ok & many[code]
+    ends = _bootstrap_ratios(code[use], frame["oracle_square"].to_numpy()[use], frame["square"].to_numpy()[use])
+    table.loc[many, ["efficiency_low", "efficiency_high"]] = ends
+    table["coverage"] = means["inside"]
+    table["coverage_low"], table["coverage_high"] = _wilson(table["coverage"], table["intervals"])
+    table["mean_width"] = means["width"]
+    table[["median_wall_s", "median_cpu_s"]] = groups[["wall_s", "cpu_s"]].median()
+    solved = _solved(table, solved_within, solved_sd)
+    return table.replace([np.inf, -np.inf], np.nan).assign(solved=solved)
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return `cells(rows)` as plain mappings with None for what is missing: the cells of `--format json`."""
+    return [plain(record) for record in cells(rows).to_dict("records")]
+
+
+def solved_rule(solved_within: tuple[float, float] = (0.05, 0.05), solved_sd: float = 0.1) -> str:
+    """Write out when `cells` calls a task solved."""
+    absolute, relative = solved_within
+    return f"|mean - truth| <= max({absolute:g} nats, {100 * relative:g}%), sd <= {solved_sd:g} nats, no failed trial"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rows as columns, and groups of equal rows
+
+
+def read(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the named columns of rows, and all their numbers as floats (NaN where missing); `params` as JSON text."""
+    import pandas as pd
+
+    frame = rows.reset_index(drop=True) if isinstance(rows, pd.DataFrame) else _columns(rows, (*names, *_NUMBERS))
+    words = {name: frame[name] for name in names if name not in _NUMBERS}
+    words |= {
+        name: column.astype(object).where(column.notna(), None)
+        for name, column in words.items()
+        if column.dtype.kind not in "iu"
+    }
+    words["params"] = as_text(frame["params"])
+    nothing = pd.Series(np.nan, index=frame.index)
+    return pd.DataFrame(words | {name: frame.get(name, nothing).astype(np.float64) for name in _NUMBERS})
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> pd.DataFrame:
+    """Turn mappings into columns, some rows at a time so that each is fetched from memory once."""
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for start in range(0, len(rows), _FETCHED):
+        block = rows[start : start + _FETCHED]
+        for name, column in columns.items():
+            column.extend([row.get(name) for row in block] if name in _NUMBERS else [row[name] for row in block])
+    kinds = {name: np.float64 if name in _NUMBERS else np.int64 if name in _WHOLE else object for name in names}
+    return pd.DataFrame({name: np.array(column, dtype=kinds[name]) for name, column in columns.items()})
+
+
+def as_text(params: pd.Series[Any]) -> pd.Series[Any]:
+    """Write mappings as JSON with sorted keys; each distinct one once, as there are few. A text is taken for JSON."""
+    import pandas as pd
+
+    reprs = [repr(value) for value in params]
+    distinct = dict(zip(reprs, params, strict=True))
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True) for key, value in distinct.items()
+    }
+    return pd.Series([texts[key] for key in reprs], dtype=object)
+
+
+def asked_level(frame: pd.DataFrame) -> pd.Series[Any]:
+    """Return the level where an interval was asked for: an estimator's own level is no choice of cells."""
+    return frame["level"].where(frame["interval"].notna())
+
+
+def number(columns: Sequence[Any]) -> Codes:
+    """Number the rows that are equal in all columns, from 0 in the order in which they first appear."""
+    import pandas as pd
+
+    code: Codes = np.zeros(len(columns[0]), dtype=np.intp)
+    for column in columns:
+        own, distinct = pd.factorize(column, use_na_sentinel=False)
+        code = pd.factorize(code * len(distinct) + own)[0]
+    return code
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Scores
+
+
+def _failures(code: Codes, statuses: NDArray[np.object_], count: int) -> list[dict[str, int]]:
+    """Count the failed trials of each of the `count` cells by status."""
+    failures: list[dict[str, int]] = [{} for _ in range(count)]
+    kind = number([code, statuses])
+    totals = np.bincount(kind)
+    _, first = np.unique(kind, return_index=True)
+    for at, total in zip(first, totals, strict=True):
+        failures[code[at]][statuses[at]] = int(total)
+    return failures
+
+
+def _bootstrap_ratios(code: Codes, oracle_squares: Array, squares: Array) -> Array:
+    """Return, for each cell, the ends of the interval of oracle RMSE / RMSE over resampled seeds, shape (cells, 2)."""
+    order = np.argsort(code, kind="stable")
+    starts = np.flatnonzero(np.diff(code[order], prepend=-1))
+    sizes = np.diff(starts, append=len(code))
+    ends = np.empty((len(starts), 2))
+    for m in np.unique(sizes):
+        weights = resampling(m)
+        same = np.flatnonzero(sizes == m)
+        for block in np.array_split(same, -(-len(same) // _BLOCK)):
+            trials = order[starts[block][:, None] + np.arange(m)]
+            upper, lower = oracle_squares[trials] @ weights, squares[trials] @ weights
+            lower[lower == 0] = np.nan  # a resample of errors that are all 0
+            ends[block] = quantiles(np.sqrt(np.divide(upper, lower, out=lower), out=lower))
+    return ends
+
+
+def resampling(m: int) -> Array:
+    """Return how often each of m things is drawn in each resample, shape (m, resamples)."""
+    rng = np.random.default_rng(0)  # the same rows give the same table
+    picks = rng.integers(m, size=(_BOOTSTRAP, m))
+    weights = np.zeros((m, _BOOTSTRAP))
+    np.add.at(weights, (picks, np.arange(_BOOTSTRAP)[:, None]), 1.0)
+    return weights
+
+
+def quantiles(resampled: Array) -> Array:
+    """Return the ends of the percentile intervals of resampled scores (cells, resamples), NaN left out: (cells, 2)."""
+    ordered = np.sort(resampled, axis=1)  # NaN comes last; faster than np.quantile
+    last = np.count_nonzero(~np.isnan(ordered), axis=1)[:, None] - 1
+    place = last * np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    below = np.floor(place).astype(np.intp)
+    low, high = (np.take_along_axis(ordered, np.minimum(at, last), axis=1) for at in (below, below + 1))
+    ends: Array = low + (place - below) * (high - low)
+    return ends
+
+
+def _wilson(share: pd.Series[float], count: pd.Series[int]) -> tuple[pd.Series[float], pd.Series[float]]:
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    middle = (count * share + z**2 / 2) / (count + z**2)
+    reach = z * np.sqrt(count * share * (1 - share) + z**2 / 4) / (count + z**2)
+    return middle - reach, middle + reach
+
+
+def _solved(table: pd.DataFrame, within: tuple[float, float], sd: float) -> pd.Series[Any]:
+    import pandas as pd
+
+    low, high = (table[end].fillna(table["truth"]) for end in ("truth_low", "truth_high"))
+    ends = [(table["mean"] - end).abs() - np.maximum(within[0], within[1] * end.abs()) for end in (low, high)]
+    worst = ends[0].where(ends[0] > ends[1], ends[1])
+    # The nearest truth that may be: the mean itself where it lies in the certified interval.
+    best = ends[0].where(ends[0] < ends[1], ends[1]).mask((low <= table["mean"]) & (table["mean"] <= high), -1.0)
+    failed = (table["ok"] < table["trials"]) & (table["truth"].notna() | (table["quantity"] == "mi"))
+    refuted = failed | (table["truth"].notna() & ((best > 0) | (table["sd"] > sd)))
+    solved = pd.Series([None] * len(table), index=table.index, dtype=object)
+    solved[(worst <= 0) & (table["sd"] <= sd) & ~failed] = True
+    solved[refuted] = False
+    return solved
