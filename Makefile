@@ -55,7 +55,7 @@ bench: $(READY)
 
 figure: $(READY)
 	$(BIN)/python -m mibench run --estimator binning,cca,gaussian-copula,infonce,ksg,mine --dim 5 --jobs $(JOBS)
-	$(BIN)/python benchmarks/core_figure.py results/mibench.sqlite results/figures/core-dim5.png
+	$(BIN)/python -m mibench plot estimates --suite core --dim 5 --n 10000 --seeds 5 --width double --out results/figures/core-dim5.png --estimator binning,cca,gaussian-copula,infonce,ksg,mine
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks

@@ -17,6 +17,7 @@ import mibench
 from mibench.interface import InputError
 from mibench.intervals import DEFAULT_LEVEL, METHODS
 from mibench.registry import estimators, make_estimator, nearest, split_list
+from mibench.report import AGAINST, FORMATS, KINDS, SCORES, WIDTHS
 from mibench.store import DEFAULT_STORE, plain
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from mibench.estimation import Outcome, PermutationTest
 
 _PERMUTATIONS = 199
-_SCORES = ("mean", "bias", "rmse", "sd", "efficiency", "solved", "cost", "summary")
 _EXAMPLES = """examples:
   mibench run --estimator infonce --dim 64
   mibench run --estimator 'ksg[k=5],gauss*' --n 500,1000 --seeds 9 --format json
   mibench run --estimator mine.py:Mine --distribution 'student[dof=1]' --n 500
   mibench estimate data.csv --x bmi,bp --y target --estimator ksg
+  mibench plot heatmap --suite core --dim 5 --out core.pdf
   mibench list estimators
   mibench show ksg
 """
@@ -182,9 +183,24 @@ def _parser() -> argparse.ArgumentParser:
     _add_interval(estimate)
     _add_output(estimate, ("table", "json", "csv"), units=True)
 
+    plot = command("plot", _plot, "draw stored rows as a figure; prints where it is and what its caption must say")
+    kinds = ", ".join(f"{kind}: {text}" for kind, text in KINDS.items())
+    plot.add_argument("kind", choices=tuple(KINDS), metavar="kind", help=kinds)
+    plot.add_argument("--out", metavar="FILE", help="write to this .pdf, .svg or .png (default KIND.pdf)")
+    plot.add_argument(
+        "--width", choices=tuple(WIDTHS), default="single", help="one column of a paper, 3.4 inches, or two, 7 inches"
+    )
+    plot.add_argument(
+        "--against", choices=AGAINST, help="what scaling stands on (default: the first of them that varies)"
+    )
+    _add_selection(plot)
+
     made = command("table", _table, "write a table of stored results: estimators x tasks, or each over all tasks")
     made.add_argument(
-        "--score", choices=_SCORES, default="mean", help="what is shown; summary: solved, ranks, cost (default mean)"
+        "--score",
+        choices=tuple(SCORES),
+        default="mean",
+        help="what is shown; summary: solved, ranks, cost (default mean)",
     )
     made.add_argument(
         "--columns", choices=("tasks", "estimators"), help="what goes across (default: the fewer of the two)"
@@ -193,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
         "--bibtex", action="store_true", help="write the BibTeX entries of all in the table instead of the table"
     )
     _add_selection(made)
-    _add_output(made, ("latex", "markdown", "csv", "html"), units=True)
+    _add_output(made, FORMATS, units=True)
 
     report = command("report", _report, "write a report on stored results as one HTML file")
     _add_selection(report)
@@ -609,6 +625,25 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
         pair, texts = next(iter(warned.items()))
         say(f"{len(warned)} pairs have warnings, shown by --format json; the first: {pair}: {'; '.join(texts)}")
     return 1 if matrix.reasons else 0
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from mibench import report
+    from mibench.report import figures
+
+    path = Path(options.out or f"{options.kind}.pdf")
+    figures.check_path(path)
+    width = WIDTHS[options.width]
+    if options.against is not None and options.kind != "scaling":
+        raise InputError(f"--against is for scaling, not for {options.kind}")
+    if options.kind == "samples":
+        drawn = report.draw_samples(_items(options.distribution), width, **_size(options))
+    else:
+        words = {} if options.against is None else {"against": options.against}
+        drawn = report.draw(options.kind, _selected(options), width, **words)
+    figures.save(drawn.figure, path)
+    print(f"{path}\n{drawn.caption}", flush=True)
+    return 0
 
 
 def _table(options: argparse.Namespace) -> int:

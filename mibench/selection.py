@@ -1,9 +1,9 @@
 """Which stored rows a figure, a table or a report is made of: chosen in the words of `mibench run`, none is run.
 
 Rows come from the store, or from a file as `mibench export` writes it. An estimator or a distribution is chosen by its
-name and the parameters that are given: `ksg` takes every ksg there is, `ksg[k=3]` those with k = 3. Tasks of a suite
-are taken as the suite has them. What was stored under another name of the same distribution is shown under the name
-asked for, as in a run.
+name and the parameters that are given: `ksg` takes every ksg there is, `ksg[k=3]` those with k = 3. Tasks of a suite,
+and tasks with an id of their own, are taken as the suite has them. What was stored under another name of the same
+distribution is shown under the name asked for, as in a run.
 
 A row is stale when other code made it: stored rows go by the hash of the code, those of a file by the versions of the
 estimator and of the distribution, since a file is read where the code around them differs. Stale rows are left out, or
@@ -298,6 +298,8 @@ def _name_as(text: str, kind: tuple[str, int, int], *, whole: bool) -> str | Non
         return None
     if law == asked:
         return text.strip()
+    if stored in suites.task_ids():
+        return None  # a task's id names that task alone
     same = all(getattr(law, key) == getattr(asked, key) for key in spec.parameters)
     return stored if same and not whole else None
 
@@ -323,7 +325,13 @@ def _check_distribution(text: str) -> None:
 def _marked(rows: list[Row], differs: Callable[[Row, Estimator, JointDistribution], bool | None]) -> Iterator[Row]:
     for row in rows:
         estimator, law = _estimator(*_estimator_kind(row)), _law(*_task_kind(row))
-        stale = None if estimator is None or law is None else differs(row, estimator, law)
+        if estimator is not None and law is not None:
+            stale = differs(row, estimator, law)
+        else:  # of a name that is known here, but not with these parameters
+            known = (estimator is not None or row["estimator"] in estimators.names()) and (
+                law is not None or parse_spec(row["distribution"]).name in distributions.names()
+            )
+            stale = True if known else None
         yield {**row, "stale": stale}
 
 

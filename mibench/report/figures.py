@@ -1,23 +1,42 @@
-"""How every figure looks, and how it is written: the same picture gives the same bytes."""
+"""How every figure looks, what its caption says, and how it is written: the same rows give the same bytes."""
 
 from __future__ import annotations
 
+import math
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+import mibench
+from mibench.display import estimator_labels
 from mibench.interface import InputError
+from mibench.report import WIDTHS
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
-COLUMN = 3.4  # inches: one column of a two-column paper
+COLUMN = WIDTHS["single"]
 # Okabe and Ito's colours, which people with any colour vision tell apart.
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
+COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+# As many markers and line styles as share no factor with the colours or each other: every estimator looks its own.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 DENSITY = LinearSegmentedColormap.from_list("density", ["#E3EEF5", SKY, BLUE, "#00263B"])
+
+ERROR = LinearSegmentedColormap.from_list("error", ["#003F66", BLUE, SKY, "white", "#F0B583", RED, "#7A3500"])
+TASK = ["distribution", "dim_x", "dim_y", "n"]
 
 STYLE: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",
@@ -64,3 +83,177 @@ def save(figure: Figure, path: Path) -> None:
             figure.savefig(path, dpi=300, metadata=_METADATA[path.suffix.lower()])
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+class Drawn(NamedTuple):
+    """A figure, and what its caption must say: what is drawn, n, seeds, versions and the criterion."""
+
+    figure: Figure
+    caption: str
+
+
+def look(place: int) -> dict[str, Any]:
+    """Colour, marker and line style of the estimator at a place in the legend; also told apart in grey."""
+    return {
+        "color": COLOURS[place % len(COLOURS)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "linestyle": LINES[place % len(LINES)],
+        "markersize": 3.5,
+        "markeredgewidth": 0,
+        "linewidth": 0.9,
+    }
+
+
+def plain_log(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, as many to a decade as its range leaves room for."""
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    steps = [(2.5, (1.0,)), (1.3, (1.0, 3.0)), (0.5, (1.0, 2.0, 5.0)), (0.0, (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))]
+    subs = next(subs for least, subs in steps if decades >= least)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Name what is drawn below the figure, in as many columns as its width has room for."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    room = int(figure.get_figwidth() * 72 / (3.7 * longest + 22))
+    lines = -(-len(handles) // max(1, room))
+    ncols = -(-len(handles) // lines)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=ncols, frameon=False, handlelength=2.2,
+                  columnspacing=1.2, borderaxespad=0.2)  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Cells under the names that figures show
+
+
+def labelled(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return `named(one_each(cells))`."""
+    return named(one_each(cells))
+
+
+def one_each(cells: pd.DataFrame) -> pd.DataFrame:
+    """Keep one cell of each estimator, task and n.
+
+    An interval asked for changes no estimate: of cells that differ in it alone, the one with the most trials stays.
+    """
+    cells = cells.reset_index(drop=True).sort_values("trials", ascending=False, kind="stable")
+    keys = ["estimator", "params", "estimator_version", "distribution_version", "device", *TASK]
+    again = cells.assign(params=cells["params"].map(str)).duplicated(keys)
+    return cells[~again].sort_index()
+
+
+def named(cells: pd.DataFrame) -> pd.DataFrame:
+    """Add `label` and `task` to cells or rows.
+
+    The label is the estimator with those parameters, version and device that tell it from others of its name; the task
+    is named with its dimensions and n where they vary.
+    """
+    pairs = zip(cells["estimator"], cells["params"], strict=True)
+    labels = estimator_labels([{"estimator": estimator, "params": params} for estimator, params in pairs])
+    for column, mark in (("estimator_version", " v"), ("device", " on ")):
+        varies = cells.groupby("estimator")[column].transform("nunique") > 1
+        labels = [
+            f"{label}{mark}{value}" if several else label
+            for label, value, several in zip(labels, cells[column], varies, strict=True)
+        ]
+    tasks = list(cells["distribution"])
+    if len(cells[["dim_x", "dim_y"]].drop_duplicates()) > 1:
+        tasks = [f"{task}, {size}" for task, size in zip(tasks, _sizes(cells), strict=True)]
+    if cells["n"].nunique() > 1:
+        tasks = [f"{task}, n = {n}" for task, n in zip(tasks, cells["n"], strict=True)]
+    return cells.assign(label=labels, task=tasks)
+
+
+def _sizes(cells: pd.DataFrame) -> list[str]:
+    return [f"{x} × {y}" for x, y in zip(cells["dim_x"], cells["dim_y"], strict=True)]
+
+
+def complete(cells: pd.DataFrame, column: str) -> tuple[pd.DataFrame, list[str]]:
+    """Keep the estimators that have a score on every task, so that each is averaged over the same; name the others."""
+    tasks = cells["task"].nunique()
+    counts = cells[cells[column].notna()].groupby("label")["task"].nunique()
+    whole = set(counts[counts == tasks].index)
+    labels = list(dict.fromkeys(cells["label"]))
+    if not whole:
+        raise InputError(f"no estimator has a score on all {tasks} tasks; choose fewer with --suite or --distribution")
+    return cells[cells["label"].isin(whole)], [label for label in labels if label not in whole]
+
+
+def root_mean_square(values: pd.Series[float]) -> float:
+    """Return sqrt(mean(values^2))."""
+    return float(np.sqrt(np.mean(values.to_numpy(dtype=float) ** 2)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Captions
+
+
+def caption(what: str, records: pd.DataFrame, seeds: str, *more: str) -> str:
+    """Say what is drawn and the facts that a reader needs: n, dimensions, seeds, what else holds, and the version."""
+    sizes = list(dict.fromkeys(_sizes(records)))
+    facts = [
+        what,
+        f"n = {listed(sorted(set(records['n'])))}",
+        f"dimensions {listed(sizes)}",
+        seeds,
+        *(text for text in more if text),
+        f"mibench {mibench.__version__}",
+    ]
+    return "; ".join(facts) + "."
+
+
+def seeds_of(cells: pd.DataFrame) -> str:
+    """Say how many seeds there are for a cell."""
+    low, high = int(cells["trials"].min()), int(cells["trials"].max())
+    return f"{high} seed{'s' if high > 1 else ''}" if low == high else f"{low} to {high} seeds"
+
+
+def listed(values: Sequence[Any], most: int = 8) -> str:
+    """Write values as a list; of many, the first ones and their number."""
+    texts = [str(value) for value in values]
+    return ", ".join(texts) if len(texts) <= most else f"{', '.join(texts[:most])} and {len(texts) - most} more"
+
+
+def left_out(names: Sequence[str], reason: str) -> str:
+    """Say what the figure does not show."""
+    return f"left out, {reason}: {listed(names)}" if names else ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Panels
+
+
+def panels(width: float, count: int, height: float, wide: float) -> tuple[Figure, list[Axes]]:
+    """Make `count` axes of `height` inches, as many beside each other as the width has room for at `wide` inches."""
+    columns = max(1, min(count, int(width / wide)))
+    lines = -(-count // columns)
+    figure = Figure(figsize=(width, height * lines + 0.3), layout="constrained")
+    grid = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.axis("off")
+    return figure, grid[:count]
+
+
+def label_edges(grid: Sequence[Axes], xlabel: str, ylabel: str = "") -> None:
+    """Label the axes at the left and those that have none below."""
+    columns = column_count(grid)
+    for number, axes in enumerate(grid):
+        if number + columns >= len(grid):
+            axes.set_xlabel(xlabel)
+        if number % columns == 0:
+            axes.set_ylabel(ylabel)
+
+
+def column_count(grid: Sequence[Axes]) -> int:
+    """How many of these axes stand beside each other."""
+    place = grid[0].get_subplotspec()
+    return 1 if place is None else place.get_gridspec().ncols
+
+
+def set_title(axes: Axes, text: str, **words: Any) -> None:
+    """Write a title over as many lines as its axes' share of the figure's width asks for."""
+    inches = axes.get_figure(root=True).get_figwidth() / column_count([axes])  # type: ignore[union-attr]
+    axes.set_title(textwrap.fill(text, max(12, int(inches * 72 / (7 * 0.6)))), **words)

@@ -18,11 +18,18 @@ from mibench.profiles import PMIProfile, pmi_profile
 from mibench.report.figures import BLUE, COLUMN, DENSITY, RED, STYLE
 
 _MOST_NUMBERS = 20_000_000  # in one sample: 160 MB
+_WIDE = 5.0  # inches from which the pairs of columns have room beside the points
 _MOST_LEVELS = 40  # of a discrete column in a table
 
 
-def picture(distribution: JointDistribution, title: str | None = None, n: int = 20_000, seed: int = 0) -> Figure:
-    """Draw the first columns of X and Y, their margins, and the profile of pointwise MI.
+def picture(
+    distribution: JointDistribution,
+    title: str | None = None,
+    n: int = 20_000,
+    seed: int = 0,
+    width: float = COLUMN,
+) -> Figure:
+    """Draw the first columns of X and Y, their margins, and the profile of pointwise MI, `width` inches wide.
 
     Images (a class with `image_shape`) are shown as images: each X above the Y that was drawn with it.
     """
@@ -31,19 +38,22 @@ def picture(distribution: JointDistribution, title: str | None = None, n: int = 
     profile = None if sample.pmi is None else pmi_profile(distribution, min(50_000, most), seed)
     image_shape = getattr(distribution, "image_shape", None)
     several = image_shape is None and distribution.dim_x + distribution.dim_y > 2
-    heights = [1.3 if image_shape else 2.5, *[2.3] * several, *[1.45] * (profile is not None)]
+    beside = several and width > _WIDE
+    heights = [1.3 if image_shape else 2.5, *[2.3] * (several and not beside), *[1.45] * (profile is not None)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(COLUMN, sum(heights) + 0.35), layout="constrained")
+        figure = Figure(figsize=(width, sum(heights) + 0.35), layout="constrained")
         size = f"{distribution.dim_x} × {distribution.dim_y}"
-        figure.suptitle(textwrap.fill(f"{title or distribution.label()}, {size}", 62), fontsize=7)
+        figure.suptitle(textwrap.fill(f"{title or distribution.label()}, {size}", int(18.2 * width)), fontsize=7)
         parts = iter(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
         if image_shape:
             _images(next(parts), sample, tuple(image_shape))
         else:
             columns = _first_columns(distribution, sample)
-            _joint(next(parts), columns["$x_1$"], columns["$y_1$"])
-            if several:
-                _pairs(next(parts), columns)
+            first = next(parts)
+            points, pairs = first.subfigures(1, 2) if beside else (first, next(parts) if several else None)
+            _joint(points, columns["$x_1$"], columns["$y_1$"])
+            if pairs is not None:
+                _pairs(pairs, columns)
         if profile is not None:
             _profile(next(parts), profile)
     return figure

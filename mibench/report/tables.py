@@ -17,6 +17,7 @@ import numpy as np
 
 from mibench import display, scoring
 from mibench.interface import InputError
+from mibench.report import FORMATS, SCORES
 from mibench.report.formats import WRITERS, Entry, Table
 
 if TYPE_CHECKING:
@@ -24,21 +25,10 @@ if TYPE_CHECKING:
 
 Cell = Mapping[str, Any]
 Columns = Literal["tasks", "estimators"]
-SCORES = {
-    "mean": "mean estimate ± sd over seeds",
-    "bias": "bias ± standard error",
-    "rmse": "RMSE ± standard error (as of normal errors)",
-    "sd": "sd over seeds ± standard error (as of normal estimates)",
-    "efficiency": "efficiency, oracle RMSE / RMSE, ± bootstrap standard error",
-    "solved": "tasks solved",
-    "cost": "median CPU time of a trial",
-    "summary": "each estimator over all its tasks",
-}
 _BOLD = (
     "Bold: the best of a task, and what is within two standard errors of the difference from it (as of independent "
     "runs, which is cautious: all estimators see the same samples); only where every trial is ok."
 )
-FORMATS = (*WRITERS, "csv")
 STALE = "†"
 _NOTHING = "–"
 _MOST_DECIMALS = 4

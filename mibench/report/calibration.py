@@ -1,0 +1,65 @@
+"""Whether intervals hold the truth as often as they promise."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mibench.interface import InputError
+from mibench.report.figures import Drawn, caption, legend_below, listed, look, named, seeds_of
+
+_Z = 1.96  # of the 95% interval about a share
+
+
+def calibration(cells: pd.DataFrame, width: float) -> Drawn:
+    """Draw the share of intervals that hold the truth against their nominal level, all tasks together.
+
+    Bars are 95% Wilson intervals of the share. Points below the diagonal promise too much. An estimator's bias counts:
+    an interval about a biased estimate misses the truth however wide its spread says it should be.
+    """
+    cells = named(cells)
+    cells = cells[cells["coverage"].notna() & (cells["intervals"] > 0)]
+    if cells.empty:
+        raise InputError("no row has an interval and a truth that it could hold; run with --interval subsample")
+    methods = cells["interval"].fillna("own")
+    if methods.nunique() > 1:
+        cells = cells.assign(
+            label=[f"{label}, {method}" for label, method in zip(cells["label"], methods, strict=True)]
+        )
+    held = (cells["coverage"] * cells["intervals"]).round()
+    pooled = cells.assign(held=held).groupby(["label", "level"], sort=False)[["held", "intervals"]].sum().reset_index()
+
+    figure = Figure(figsize=(width, 0.85 * width), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.6)
+    labels = list(dict.fromkeys(pooled["label"]))
+    handles = []
+    for place, label in enumerate(labels):
+        line = pooled[pooled["label"] == label].sort_values("level")
+        shares = line["held"] / line["intervals"]
+        ends = [wilson(int(k), int(n)) for k, n in zip(line["held"], line["intervals"], strict=True)]
+        lengths = [[share - low for share, (low, _) in zip(shares, ends, strict=True)],
+                [high - share for share, (_, high) in zip(shares, ends, strict=True)]]  # fmt: skip
+        beside = line["level"] + 0.012 * (place - (len(labels) - 1) / 2)  # or the bars would hide each other
+        drawn = axes.errorbar(beside, shares, yerr=lengths, elinewidth=0.6, **look(place))
+        drawn[0].set_label(label)
+        handles.append(drawn[0])
+    axes.set(
+        xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal", xlabel="nominal level", ylabel="share that holds the truth"
+    )
+    legend_below(figure, handles)
+    counts = listed(sorted(set(pooled["intervals"].astype(int))))
+    kinds = " and ".join(sorted(set(methods)))
+    what = f"Coverage of {kinds} intervals, {cells['task'].nunique()} tasks together"
+    bars = f"{counts} intervals a point, with the 95% Wilson interval of the share"
+    return Drawn(figure, caption(what, cells, seeds_of(cells), bars))
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95% Wilson interval of a share."""
+    share, z2 = successes / trials, _Z**2
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = _Z / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,115 @@
+"""Estimators against tasks: the signed error of each, and where an estimator failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from mibench.interface import InputError
+from mibench.report.figures import ERROR, Drawn, caption, labelled, seeds_of
+
+_MOST = 1.0  # nats: beyond it the colour says "far off", and the number how far
+_HEIGHT = 0.17  # inches of a row
+_SMALLEST = 3.6  # points: smaller numbers cannot be read in print
+_LETTER = 0.62  # width of a character of this font, in its size
+
+
+def heatmap(cells: pd.DataFrame, width: float) -> Drawn:
+    """Draw bias = mean - truth in nats: blue below the truth, white at it, red above.
+
+    There are as many columns as estimators or tasks, of whichever there are fewer. A cell is hatched where a trial
+    failed, with the number of those that did not, and grey with the reason where none is left. Bold are tasks that are
+    solved. The quantity must have a truth: other cells say so.
+    """
+    cells = labelled(cells)
+    if cells["bias"].isna().all():
+        raise InputError("no cell has a bias: every trial failed, or the truth of what is estimated is not known")
+    rows, columns = "label", "task"
+    if cells[columns].nunique() > cells[rows].nunique():
+        rows, columns = columns, rows
+    downs, acrosses = list(dict.fromkeys(cells[rows])), list(dict.fromkeys(cells[columns]))
+    limit = min(_MOST, max(float(cells["bias"].abs().max()), 1e-3))
+    norm = Normalize(-limit, limit)
+
+    name_width = _LETTER * 6 / 72 * max(map(len, downs)) + 0.1
+    size = min(6.0, (width - name_width) / len(acrosses) * 72 / (5.4 * _LETTER))
+    tall = _LETTER * 6 / 72 * max(map(len, acrosses))
+    figure = Figure(figsize=(width, _HEIGHT * len(downs) + tall + 0.65), layout="constrained")
+    axes = figure.subplots()
+    for _, cell in cells.iterrows():
+        place = (acrosses.index(cell[columns]), downs.index(cell[rows]))
+        _draw_cell(axes, place, cell, ERROR(norm(cell["bias"])), size if size >= _SMALLEST else None)
+    axes.set(xlim=(-0.5, len(acrosses) - 0.5), ylim=(len(downs) - 0.5, -0.5))
+    axes.set_xticks(range(len(acrosses)), acrosses, rotation=90)
+    axes.set_yticks(range(len(downs)), downs)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    beyond = bool((cells["bias"].abs() > limit).any())
+    bar = figure.colorbar(
+        ScalarMappable(norm, ERROR),
+        ax=axes,
+        location="bottom",
+        extend="both" if beyond else "neither",
+        shrink=0.6,
+        aspect=40,
+        pad=0.04,
+    )
+    bar.set_label("mean − truth (nats)")
+    bar.outline.set_linewidth(0.4)
+
+    counts = f"{cells['label'].nunique()} estimators on {cells['task'].nunique()} tasks"
+    more = [
+        "hatched: trials failed, or are not supported" if (cells["ok"] < cells["trials"]).any() else "",
+        "bold: solved, |mean − truth| ≤ max(0.05 nats, 5%) and sd ≤ 0.1" if "solved" in cells else "",
+        "" if size >= _SMALLEST else "the figure is too narrow for numbers",
+    ]
+    return Drawn(figure, caption(f"Bias (mean − truth, nats) of {counts}", cells, seeds_of(cells), *more))
+
+
+def _draw_cell(axes: Axes, place: tuple[int, int], cell: Any, colour: Any, size: float | None) -> None:
+    """Draw one cell; `size` is that of its number in points, None for no number."""
+    x, y = place
+    failed = cell["ok"] < cell["trials"]
+    has_bias = bool(pd.notna(cell["bias"]))
+    face = colour if has_bias else "0.92"
+    # Lines of a lighter grey than the number, or it could not be read on them.
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="0.65" if failed else "white",
+                             hatch="//////" if failed else None, linewidth=0))  # fmt: skip
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="white", linewidth=0.8))
+    if size is None:
+        return
+    if has_bias:
+        text = _signed(cell["bias"]) + (f"\n{cell['ok']}/{cell['trials']}" if failed else "")
+    elif failed and not cell["ok"]:
+        text = max(cell["failures"], key=cell["failures"].get)
+    else:
+        text = "no truth"
+    dark = has_bias and _luminance(colour) < 0.35
+    bold = "solved" in cell and bool(pd.notna(cell["solved"])) and bool(cell["solved"])
+    behind = {"facecolor": face, "edgecolor": "none", "boxstyle": "square,pad=0.1"} if failed else None
+    longest = max(map(len, text.split("\n")))
+    fitting = min(size, size * 5.4 / longest) if longest > 5 else size
+    axes.text(x, y, text, ha="center", va="center_baseline" if "\n" not in text else "center", linespacing=0.9,
+              fontsize=min(fitting, 4.6) if "\n" in text else fitting, color="white" if dark else "black",
+              weight="bold" if bold else "normal", bbox=behind)  # fmt: skip
+
+
+def _signed(value: float) -> str:
+    """Write an error with its sign, in at most six characters."""
+    if abs(value) >= 999.5:
+        return f"{value:+.0e}".replace("e+0", "e").replace("-", "−")
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    text = f"{value:+.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+
+
+def _luminance(colour: Any) -> float:
+    red, green, blue = np.asarray(colour[:3]) ** 2.2
+    return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)

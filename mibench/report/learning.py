@@ -1,0 +1,64 @@
+"""How a trained estimator learned: its training and validation curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from mibench.interface import InputError
+from mibench.report.figures import (
+    BLUE,
+    RED,
+    Drawn,
+    caption,
+    label_edges,
+    legend_below,
+    listed,
+    named,
+    panels,
+    set_title,
+)
+
+_MOST_PANELS = 12
+_STYLES: dict[str, dict[str, Any]] = {
+    "training": {"color": BLUE, "linestyle": "-", "linewidth": 0.7, "alpha": 0.8},
+    "validation": {"color": RED, "linestyle": (0, (4, 1.5)), "linewidth": 0.9},
+}
+
+
+def learning(rows: pd.DataFrame, width: float) -> Drawn:
+    """Draw the `training_curve` and `validation_curve` of trials, in nats: a panel for each cell, all its seeds."""
+    rows = named(rows[[any(_curve(one, name) for name in _STYLES) for one in rows["diagnostics"]]])
+    if rows.empty:
+        raise InputError("no trial has a training or validation curve; estimators that train record them")
+    groups = list(dict.fromkeys(zip(rows["label"], rows["task"], strict=True)))
+    if len(groups) > _MOST_PANELS:
+        raise InputError(
+            f"learning draws {_MOST_PANELS} panels at most, not {len(groups)}; choose with --estimator or --n"
+        )
+    figure, grid = panels(width, len(groups), 1.35, 1.6)
+    several = rows["label"].nunique() > 1
+    for axes, (label, task) in zip(grid, groups, strict=True):
+        here = rows[(rows["label"] == label) & (rows["task"] == task)]
+        for diagnostics in here["diagnostics"]:
+            for name, style in _STYLES.items():
+                curve = _curve(diagnostics, name)
+                if curve:
+                    axes.plot(*np.array(curve, dtype=float).T, **style)
+        truth = here["truth"].max()
+        if pd.notna(truth):
+            axes.axhline(truth, color="black", linewidth=0.7)
+        set_title(axes, f"{label} on {task}" if several else task)
+    label_edges(grid, "training step", "MI (nats)")
+    handles = [Line2D([], [], label=name, **style) for name, style in _STYLES.items()]
+    legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.7)])
+    seeds = f"seed{'s' if rows['seed'].nunique() > 1 else ''} {listed(sorted(set(rows['seed'])))}"
+    names = listed(list(dict.fromkeys(rows["label"])))
+    return Drawn(figure, caption(f"Training and validation curves of {names}", rows, seeds))
+
+
+def _curve(diagnostics: dict[str, list[list[float]]], name: str) -> list[list[float]]:
+    return diagnostics.get(f"{name}_curve") or []

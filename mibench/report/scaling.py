@@ -1,0 +1,128 @@
+"""How estimates change with the sample size, the dimension or the mutual information."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from mibench.interface import InputError
+from mibench.registry import distributions, nearest, parse_spec
+from mibench.report import AGAINST
+from mibench.report.figures import Drawn, caption, legend_below, look, named, one_each, plain_log, seeds_of
+
+_AXES = {"n": "n", "dim": "dimension", "mi": "true MI (nats)"}
+_MOST_PANELS = 8
+_WIDE = 12  # largest over smallest MI from which the axis is logarithmic
+
+
+def scaling(cells: pd.DataFrame, width: float, against: str | None = None) -> Drawn:
+    """Draw estimate (mean and standard deviation over seeds) and RMSE against `n`, `dim` or `mi`; a line for each task.
+
+    Dashed black is the truth, the grey band about it and the grey line of the RMSE are the oracle's limit. `against` is
+    by default the first of the three that varies. What else varies (tasks, n) makes further lines of panels.
+    """
+    if against is not None and against not in AGAINST:
+        raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
+    cells = one_each(cells)
+    scales = list(AGAINST) if against is None else [against]
+    found = {scale: some for scale in scales if (some := placed(cells, scale)) is not None}
+    if not found:
+        there = "; ".join(f"{scale} {_values(cells, scale)}" for scale in scales)
+        raise InputError(f"scaling needs a task with two values or more of {' or '.join(scales)}; there is {there}")
+    scale, cells = next(iter(found.items()))
+    groups = list(dict.fromkeys(cells["group"]))
+    if len(groups) > _MOST_PANELS:
+        raise InputError(
+            f"scaling draws {_MOST_PANELS} tasks at most, not {len(groups)}; choose with --distribution or --suite"
+        )
+
+    cells = named(cells)
+    labels = list(dict.fromkeys(cells["label"]))
+    figure = Figure(figsize=(width, 0.35 + 1.45 * len(groups)), layout="constrained")
+    grid = figure.subplots(len(groups), 2, squeeze=False, sharex="row")
+    for (left, right), group in zip(grid, groups, strict=True):
+        _draw_group(left, right, cells[cells["group"] == group], labels, scale)
+        if len(groups) > 1:
+            left.set_title(group, loc="left")  # over both
+    for axes in grid[-1]:
+        axes.set_xlabel(_AXES[scale])
+    figure.align_ylabels()
+    handles: list[Any] = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
+    handles.append(Line2D([], [], color="black", linestyle=(0, (3, 2)), linewidth=0.8, label="truth"))
+    handles.append(Patch(facecolor="0.85", label="oracle"))
+    legend_below(figure, handles)
+    one = f" on {groups[0]}" if len(groups) == 1 else ""
+    what = f"Estimates (mean ± standard deviation over seeds) and RMSE against {'MI' if scale == 'mi' else scale}{one}"
+    return Drawn(
+        figure, caption(what, cells, seeds_of(cells), "oracle: RMSE of the mean pointwise MI of the same samples")
+    )
+
+
+def placed(cells: pd.DataFrame, scale: str) -> pd.DataFrame | None:
+    """Add `x`, the place on the scale, and `group`, the task without it; only groups with two places or more remain."""
+    free: tuple[str, ...]
+    if scale == "n":
+        x, free, rest = cells["n"], (), ["dim_x", "dim_y"]
+    elif scale == "dim":
+        x, free, rest = cells["dim_x"], ("dim_x", "dim_y"), ["n"]
+        cells = cells[cells["dim_x"] == cells["dim_y"]]
+        x = x[cells.index]
+    else:
+        known = cells.groupby(["distribution", "dim_x", "dim_y"])["truth"].transform("max")  # one that failed has none
+        cells = cells[known.notna()]
+        x, free, rest = known[cells.index].round(9), ("mi",), ["dim_x", "dim_y", "n"]
+    cells = cells.assign(x=x, family=[_without(text, free) for text in cells["distribution"]])
+    cells = cells[cells.groupby(["family", *rest])["x"].transform("nunique") > 1]
+    if cells.empty:
+        return None
+    groups = [_without(text, ("dim_x", "dim_y")) for text in cells["family"]]
+    for key in rest:
+        if cells[key].nunique() > 1:
+            groups = [f"{group}, {key} = {value}" for group, value in zip(groups, cells[key], strict=True)]
+    return cells.assign(group=groups)
+
+
+def _without(text: str, keys: tuple[str, ...]) -> str:
+    """Leave parameters out of a distribution's text, also in the one that it wraps: tasks that differ in them alone."""
+    spec = parse_spec(distributions.resolve(text))
+    inside = {
+        key: _without(value, keys) if "[" in value else value
+        for key, value in spec.parameters.items()
+        if key not in keys
+    }
+    return str(dataclasses.replace(spec, parameters=inside))
+
+
+def _values(cells: pd.DataFrame, scale: str) -> str:
+    column = {"n": "n", "dim": "dim_x", "mi": "truth"}[scale]
+    return ", ".join(f"{value:g}" for value in sorted(cells[column].dropna().unique())[:6]) or "unknown"
+
+
+def _draw_group(left: Axes, right: Axes, cells: pd.DataFrame, labels: list[str], scale: str) -> None:
+    """Draw the estimates of one task to the left, their RMSE to the right."""
+    limits = cells.groupby("x")[["truth", "oracle_rmse"]].max()
+    x = limits.index.to_numpy(dtype=float)
+    truth, oracle = limits["truth"].to_numpy(dtype=float), limits["oracle_rmse"].to_numpy(dtype=float)
+    left.fill_between(x, truth - oracle, truth + oracle, color="0.85", linewidth=0)
+    left.plot(x, truth, color="black", linestyle=(0, (3, 2)), linewidth=0.8, zorder=2.5)
+    right.plot(x, np.where(oracle > 1e-12, oracle, np.nan), color="0.75", linewidth=2)
+    for place, label in enumerate(labels):
+        line = cells[cells["label"] == label].sort_values("x")
+        left.errorbar(line["x"], line["mean"], yerr=line["sd"].fillna(0), elinewidth=0.6, **look(place))
+        right.plot(line["x"], line["rmse"].where(line["rmse"] > 0), **look(place))
+    if np.nanmin(x) > 0 and (scale != "mi" or x.max() / x.min() >= _WIDE):
+        for axes in (left, right):
+            axes.set_xscale("log")
+        plain_log(left.xaxis)
+    if cells["rmse"].gt(0).any():
+        right.set_yscale("log")
+        plain_log(right.yaxis)
+    left.set_ylabel("estimate (nats)")
+    right.set_ylabel("RMSE (nats)")
