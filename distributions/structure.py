@@ -21,12 +21,7 @@ from mibench.registry import register_distribution
     family="structure",
     summary="t^3 in every coordinate: very long tails and a density that is infinite at 0",
     formula="I of the base: the map is injective",
-    citation="""@inproceedings{poole2019variational,
-      author = {Ben Poole and Sherjil Ozair and Aaron van den Oord and Alexander A. Alemi and George Tucker},
-      title = {On Variational Bounds of Mutual Information},
-      booktitle = {Proceedings of the 36th International Conference on Machine Learning},
-      year = {2019}
-    }""",
+    citation="poole2019variational",
     example="cube[base=gaussian-sparse]",
 )
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mibench import losses
     from mibench.estimation import estimate
     from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
     from mibench.profiles import PMIProfile, pmi_profile
@@ -42,6 +43,7 @@ __all__ = [
     "PMIProfile",
     "Sample",
     "estimate",
+    "losses",
     "make_distribution",
     "make_estimator",
     "pmi_profile",
@@ -52,6 +54,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "losses":
+        return importlib.import_module("mibench.losses")
     if name not in _HOME:
         raise AttributeError(f"module 'mibench' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

@@ -372,7 +372,8 @@ _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 def _parse(text: str, hint: Any) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        for arg in sorted(args, key=lambda kind: kind is str):  # text would take anything: last
+        # `none` is no name of a distribution: first. Text would take anything: last.
+        for arg in sorted(args, key=lambda kind: (kind is str, kind is not type(None))):
             value = _parse(text, arg)
             if value is not _NOT_READ:
                 return value

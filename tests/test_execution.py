@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +181,20 @@ def test_batches_hold_like_trials_and_keep_all_jobs_busy() -> None:
     trials = planned("Faulty", {"none": 40}) + planned("FaultyTogether", {"none": 10})
     batches = make_batches(trials, jobs=2)
     assert sum(len(batch.trials) for batch in batches) == 50
-    assert [len(batch.trials) for batch in batches] == [5] * 8 + [10]
+    assert [len(batch.trials) for batch in batches] == [5] * 8 + [5] * 2
     assert all(len({type(trial.estimator) for trial in batch.trials}) == 1 for batch in batches)
+
+
+def test_batches_that_train_together_fill_stacks_and_are_whole_on_a_gpu() -> None:
+    trials = planned("FaultyTogether", {"none": 30})
+
+    def sizes(jobs: int, device: str) -> list[int]:
+        batches = make_batches([replace(trial, device=device) for trial in trials], jobs)
+        return [len(batch.trials) for batch in batches]
+
+    assert sizes(1, "cpu") == sizes(2, "cpu") == [8, 8, 8, 6]
+    assert sizes(8, "cpu") == [4] * 7 + [2]
+    assert sizes(1, "cuda") == [30]
 
 
 def test_leaving_the_loop_ends_the_children() -> None:

@@ -13,9 +13,19 @@ from mibench import registry
 from mibench.testing import Check, distribution_checks, estimator_checks
 
 QUICK: dict[str, dict[str, Any]] = {
+    "ba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "doe": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "dv": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "infonce": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "interpolated": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "jsd": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "l1out": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "mine": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "nwj": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "sliced": {"slices": 16},
+    "smile": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "tuba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "vclub": {"max_steps": 100, "validate_every": 25, "hidden": 32},
 }
 EXPECTED: dict[str, dict[str, str]] = {}
 

@@ -1,34 +1,35 @@
-"""Exact nearest-neighbour radii, neighbour counts and neighbours themselves, in the maximum norm.
+"""Exact nearest-neighbour radii, neighbour counts and neighbours themselves.
 
-All distances are plain float64 differences, and only comparisons follow: both ways of searching agree to the last bit
-with a loop over all pairs, ties included.
+All distances are plain float64 differences, in the Euclidean norm the root of the sum of their squares, column after
+column, and only comparisons follow: each way of searching agrees to the last bit with a loop over all pairs, ties
+included. The norm is that within X and within Y; a joint distance is the larger of the two.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
-from sklearn.neighbors import KDTree  # counts a margin 3-6 times faster than scipy's: its nodes know their sizes
 
+from mibench.estimators.neighbors import compiled
 from mibench.interface import Array
 
 Counts = NDArray[np.int64]
 Indices = NDArray[np.int64]
-Result = TypeVar("Result")
 Norm = Literal["maximum", "euclidean"]
+Result = TypeVar("Result")
 
-METRICS: dict[Norm, Literal["chebyshev", "euclidean"]] = {"maximum": "chebyshev", "euclidean": "euclidean"}
-
-# Trees win up to 7 + 7 dimensions for independent normals, up to about 10 + 10 at correlation 0.9 (n = 10,000).
-TREE_DIMENSIONS = 16
-LEAF_SIZE, TREE_ROWS = 16, 512
-# Distances of one block of rows to all points stay in the processor's cache.
-BLOCK_DISTANCES = 2**18
+# Most points in a leaf, up to so many columns: long vectors pay off where boxes exclude little. Seconds for the radii
+# of 10,000 points: 2 columns .0063 with 16, .0056 with 32; 6 columns .033 with 32, .026 with 64; 10 columns .070 with
+# 64, .055 with 128.
+LEAVES = ((2, 32), (4, 64), (math.inf, 128))
+# Members of neighbourhoods that are handed out at a time.
+MEMBERS_AT_ONCE = 2**18
 
 
 def strict_neighbors(
@@ -36,62 +37,64 @@ def strict_neighbors(
 ) -> tuple[Array, Counts, Counts]:
     """Radii of the k-th neighbours in (x, y), and how many other points are strictly closer in x and in y.
 
-    x (n, dim_x) and y (n, dim_y) with n > k for each of `ks`. All three answers have shape (n, len(ks)). Where k other
-    points coincide with a point, its radius is 0 and so are its counts.
+    x (n, dim_x) and y (n, dim_y) with n > k for each k. All three answers have shape (n, len(ks)). Where k other points
+    coincide with a point, its radius is 0 and so are its counts.
     """
-    assert device == "cpu"
-    by_tree = x.shape[1] + y.shape[1] <= TREE_DIMENSIONS and norm == "maximum"
-    return search_trees(x, y, ks, threads) if by_tree else search_pairs(x, y, ks, threads, norm)
+    if device != "cpu":
+        from mibench.estimators.neighbors import search_torch
+
+        return search_torch.strict_neighbors(x, y, ks, euclidean=norm == "euclidean", device=device)
+    search = search_pairs if _pairs_pay(len(x), x.shape[1] + y.shape[1]) else search_trees
+    return search(x, y, ks, norm=norm, threads=threads)
 
 
-def search_trees(x: Array, y: Array, ks: Sequence[int], threads: int = 1) -> tuple[Array, Counts, Counts]:
-    """Search k-d trees: n log n where they prune."""
-    radii = _radii_from_tree(np.hstack([x, y]), ks, threads)
-    counts = [np.stack([_count_margin(block, one, threads) for one in radii.T], axis=1) for block in (x, y)]
-    return radii, counts[0], counts[1]
-
-
-def search_pairs(
-    x: Array, y: Array, ks: Sequence[int], threads: int = 1, norm: Norm = "maximum"
+def search_trees(
+    x: Array, y: Array, ks: Sequence[int], *, norm: Norm = "maximum", threads: int = 1
 ) -> tuple[Array, Counts, Counts]:
-    """Compare all pairs in one pass, a block of rows at a time: n^2 (dim_x + dim_y) at any dimension."""
-
-    def search(rows: slice) -> tuple[Array, Counts, Counts]:
-        in_x, in_y = (cdist(block[rows], block, METRICS[norm]) for block in (x, y))
-        joint = np.maximum(in_x, in_y)
-        joint.partition(sorted({*ks}), axis=1)  # 0-based, and the point itself is the first
-        radii = joint[:, list(ks)]
-        counts = [
-            np.stack([np.count_nonzero(near < one[:, None], axis=1) - (one > 0) for one in radii.T], axis=1)
-            for near in (in_x, in_y)
-        ]
-        return radii, counts[0], counts[1]
-
-    found = _by_rows(search, len(x), max(1, BLOCK_DISTANCES // len(x)), threads)
-    radii, counts_x, counts_y = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    """Search k-d trees: n log n where they prune."""
+    tree = _Tree.build(x, y, norm)
+    radii = tree.radii(ks, threads)
+    counts_x, counts_y = (_count(block, radii, norm, closed=False, threads=threads) for block in (x, y))
     return radii, counts_x, counts_y
 
 
-def neighbor_radii(block: Array, ks: Sequence[int], *, norm: Norm = "maximum", threads: int = 1) -> Array:
-    """Distances (n, len(ks)) of the k-th neighbours of each point of a block (n, dim) with n > k."""
-    if block.shape[1] <= TREE_DIMENSIONS and norm == "maximum":
-        return _radii_from_tree(block, ks, threads)
+def search_pairs(
+    x: Array, y: Array, ks: Sequence[int], *, norm: Norm = "maximum", threads: int = 1
+) -> tuple[Array, Counts, Counts]:
+    """Compare all pairs in one pass: n^2 (dim_x + dim_y) at any dimension."""
+    x, y, n = np.ascontiguousarray(x), np.ascontiguousarray(y), len(x)
+    unit = _unit(x, y)
+    if unit is None:
+        return search_trees(x, y, ks, norm=norm, threads=threads)
+    tiles = _tiles(x, unit), _tiles(y, unit)
+    ranks, places = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
+    radii, counts_x, counts_y = np.empty((n, len(ranks))), *np.empty((2, n, len(ranks)), dtype=np.int64)
+    euclidean = norm == "euclidean"
 
-    def search(rows: slice) -> Array:
-        return np.partition(cdist(block[rows], block, METRICS[norm]), sorted({*ks}), axis=1)[:, list(ks)]
+    def search(rows: slice) -> None:
+        compiled.search_pairs(x, y, *tiles, unit, euclidean, ranks, rows.start, rows.stop, radii, counts_x, counts_y)
 
-    return np.concatenate(_by_rows(search, len(block), max(1, BLOCK_DISTANCES // len(block)), threads))
+    _in_slices(search, n, threads)
+    return radii[:, places], counts_x[:, places], counts_y[:, places]
 
 
-def count_within(block: Array, radii: Array, *, norm: Norm = "maximum", threads: int = 1) -> Counts:
-    """How many other points of a block (n, dim) lie within the radius of each point, its border included."""
-    if block.shape[1] <= TREE_DIMENSIONS and norm == "maximum":
-        return _count_margin(block, np.nextafter(radii, np.inf), threads)
+def neighbor_radii(
+    block: Array, ks: Sequence[int], *, y: Array | None = None, norm: Norm = "maximum", threads: int = 1
+) -> Array:
+    """Distances (n, len(ks)) of the k-th neighbours of each point of a block (n, dim), or of (block, y) if given."""
+    other = np.empty((len(block), 0)) if y is None else y
+    if _pairs_pay(len(block), block.shape[1] + other.shape[1]):
+        return search_pairs(block, other, ks, norm=norm, threads=threads)[0]
+    return _Tree.build(block, other, norm).radii(ks, threads)
 
-    def count(rows: slice) -> Counts:
-        return np.asarray(np.count_nonzero(cdist(block[rows], block, METRICS[norm]) <= radii[rows, None], axis=1) - 1)
 
-    return np.concatenate(_by_rows(count, len(block), max(1, BLOCK_DISTANCES // len(block)), threads))
+def count_within(
+    block: Array, radii: Array, *, y: Array | None = None, norm: Norm = "maximum", threads: int = 1
+) -> Counts:
+    """How many other points lie within the radius of each point of a block, or of (block, y), the border included."""
+    if y is not None:
+        return _Tree.build(block, y, norm).counts(radii[:, None], closed=True, threads=threads)[:, 0]
+    return _count(block, radii[:, None], norm, closed=True, threads=threads)[:, 0]
 
 
 def reduce_neighborhoods(
@@ -99,6 +102,7 @@ def reduce_neighborhoods(
     radii: Array,
     reduce: Callable[[Indices, Indices, Indices], Array],
     *,
+    y: Array | None = None,
     norm: Norm = "maximum",
     threads: int = 1,
 ) -> Array:
@@ -106,76 +110,154 @@ def reduce_neighborhoods(
 
     `reduce(centers, members, starts)` is called for some of the points at a time: members[j] is in the neighbourhood of
     centers[j], and starts are the places where the next center begins, as `ufunc.reduceat` takes them. Its answers are
-    stacked in the order of the points.
+    stacked in the order of the points. The space is that of the block, or of (block, y) if given.
     """
-    by_tree = block.shape[1] <= TREE_DIMENSIONS and norm == "maximum"
-    tree = KDTree(block, leaf_size=LEAF_SIZE, metric="chebyshev") if by_tree else None
+    tree = _Tree.build(block, np.empty((len(block), 0)) if y is None else y, norm)
+    sizes = 1 + tree.counts(radii[:, None], closed=True, threads=threads)[tree.order, 0]
+    ends = np.cumsum(sizes)
+    cuts = np.searchsorted(ends, np.arange(MEMBERS_AT_ONCE, ends[-1], MEMBERS_AT_ONCE), side="right")
+    bounds = np.unique(np.concatenate([[0], cuts, [len(block)]]))
 
     def search(rows: slice) -> Array:
-        inside = radii[rows]
-        if tree is not None:
-            found = tree.query_radius(block[rows], inside)
-            sizes, members = np.array([len(near) for near in found]), np.concatenate(found)
-            local = np.repeat(np.arange(len(inside)), sizes)
-        else:
-            local, members = np.nonzero(cdist(block[rows], block, METRICS[norm]) <= inside[:, None])
-            sizes = np.bincount(local)
-        return reduce(local + rows.start, members, np.cumsum(sizes) - sizes)
+        starts = ends[rows] - sizes[rows]
+        starts, total = starts - starts[0], int(sizes[rows].sum())
+        members = np.empty(total, dtype=np.int64)
+        compiled.tree_members(
+            *tree.arrays,
+            tree.split,
+            tree.euclidean,
+            np.ascontiguousarray(radii),
+            rows.start,
+            rows.stop,
+            starts,
+            members,
+        )
+        return reduce(np.repeat(tree.order[rows], sizes[rows]), members, starts)
 
-    size = TREE_ROWS if by_tree else max(1, BLOCK_DISTANCES // len(block))
-    return np.concatenate(_by_rows(search, len(block), size, threads))
-
-
-def _radii_from_tree(block: Array, ks: Sequence[int], threads: int) -> Array:
-    tree = KDTree(block, leaf_size=LEAF_SIZE, metric="chebyshev")
-
-    def search(rows: slice) -> Array:
-        # A point is the first of its own neighbours, at distance 0.
-        return np.asarray(tree.query(block[rows], max(ks) + 1)[0][:, list(ks)])
-
-    return np.concatenate(_by_rows(search, len(block), TREE_ROWS, threads))
+    found = np.concatenate(_in_threads(search, [slice(*pair) for pair in itertools.pairwise(bounds)], threads))
+    reduced = np.empty_like(found)
+    reduced[tree.order] = found
+    return reduced
 
 
-def _count_margin(block: Array, radii: Array, threads: int) -> Counts:
-    """Count the other points strictly within the radius of each point."""
-    if block.shape[1] == 1:
-        return _count_on_line(block[:, 0], radii)
-    tree = KDTree(block, leaf_size=LEAF_SIZE, metric="chebyshev")
-    inside = np.nextafter(radii, -np.inf)  # the tree counts distances <= radius; a negative radius counts nothing
+class _Tree(NamedTuple):
+    """A k-d tree of (x, y), in the order of arguments that the compiled loops take, see `compiled.build_tree`."""
 
-    def count(rows: slice) -> Counts:
-        return np.asarray(tree.query_radius(block[rows], inside[rows], count_only=True))
+    arrays: tuple[NDArray[np.int64], NDArray[np.int64], Array, Array, Array, Array]
+    split: int
+    euclidean: bool
 
-    return np.concatenate(_by_rows(count, len(block), TREE_ROWS, threads)) - (radii > 0)
+    @property
+    def order(self) -> Indices:
+        return self.arrays[0]
+
+    @classmethod
+    def build(cls, x: Array, y: Array, norm: Norm) -> _Tree:
+        points = np.ascontiguousarray(np.hstack([x, y]))
+        n, dim = points.shape
+        size = next(size for most, size in LEAVES if dim <= most)
+        leaves = 1
+        while n > size * leaves:
+            leaves *= 2
+        nodes = 2 * leaves - 1
+        order, starts = np.empty(n, dtype=np.int64), np.empty(nodes + 1, dtype=np.int64)
+        low, high = np.empty((nodes, dim)), np.empty((nodes, dim))
+        tiles, rows = np.empty((leaves, dim, -(-n // (8 * leaves)) * 8)), np.empty((n, dim))
+        compiled.build_tree(points, order, starts, low, high, tiles, rows)
+        # One column has one norm, and comparing its differences themselves is quicker.
+        euclidean = norm == "euclidean" and max(x.shape[1], y.shape[1]) > 1
+        return cls((order, starts, low, high, tiles, rows), x.shape[1], euclidean)
+
+    def radii(self, ks: Sequence[int], threads: int) -> Array:
+        ranks, places = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
+        radii = np.empty((len(self.order), len(ranks)))
+
+        def search(leaves: slice) -> None:
+            compiled.tree_radii(*self.arrays, self.split, self.euclidean, ranks, leaves.start, leaves.stop, radii)
+
+        _in_slices(search, len(self.arrays[4]), threads)
+        return radii[:, places]
+
+    def counts(self, radii: Array, *, closed: bool, threads: int) -> Counts:
+        radii = np.ascontiguousarray(radii)
+        counts = np.empty(radii.shape, dtype=np.int64)
+
+        def count(leaves: slice) -> None:
+            compiled.tree_counts(
+                *self.arrays, self.split, self.euclidean, closed, radii, leaves.start, leaves.stop, counts
+            )
+
+        _in_slices(count, len(self.arrays[4]), threads)
+        return counts
 
 
-def _count_on_line(values: Array, radii: Array) -> Counts:
-    """Sort once, then bisect on both sides of each point."""
+def _count(block: Array, radii: Array, norm: Norm, *, closed: bool, threads: int) -> Counts:
+    """Count the other points of one block closer than each of the radii (n, m), or at most as far if closed."""
+    n, dim = block.shape
+    if dim == 1:
+        return _count_on_line(block[:, 0], radii, closed, threads)
+    unit = _unit(block) if _pairs_pay(n, 2 * dim) else None
+    if unit is None:
+        return _Tree.build(block, np.empty((n, 0)), norm).counts(radii, closed=closed, threads=threads)
+    block, tiles = np.ascontiguousarray(block), _tiles(block, unit)
+    counts, columns = np.empty(radii.shape[::-1], dtype=np.int64), np.ascontiguousarray(radii.T)
+    for inside, found in zip(columns, counts, strict=True):
+
+        def count(rows: slice, inside: Array = inside, found: Counts = found) -> None:
+            compiled.count_pairs(block, tiles, unit, norm == "euclidean", closed, inside, rows.start, rows.stop, found)
+
+        _in_slices(count, n, threads)
+    return counts.T
+
+
+def _count_on_line(values: Array, radii: Array, closed: bool, threads: int) -> Counts:
     order = np.argsort(values)
-    values, radii = values[order], radii[order]
-    counts = np.empty(len(values), dtype=np.int64)
-    counts[order] = _count_above(values, radii) + _count_above(-values[::-1], radii[::-1])[::-1]
+    values, radii = values[order], np.ascontiguousarray(radii[order])
+    found = np.empty(radii.shape, dtype=np.int64)
+    _in_slices(
+        lambda rows: compiled.line_counts(values, radii, closed, rows.start, rows.stop, found), len(values), threads
+    )
+    counts = np.empty_like(found)
+    counts[order] = found
     return counts
 
 
-def _count_above(values: Array, radii: Array) -> Counts:
-    """Count the points after each one whose difference to it is < radius, in ascending values.
+def _pairs_pay(n: int, dim: int) -> bool:
+    """Whether comparing all pairs of n points in dim columns takes less time than trees, which prune more as n grows.
 
-    Bisecting on the difference itself, not on value + radius: rounding must not move a neighbour across the border.
+    CPU seconds of trees and of pairs for normals with correlation 0.6: n = 1000, 8 columns .0020 and .0020; n = 10,000,
+    8 columns .074 and .080, 10 columns .12 and .10; n = 40,000, 12 columns 1.7 and 1.9, 16 columns 2.4 and 2.2.
     """
-    start = np.arange(len(values))
-    last, beyond = start, np.full(len(values), len(values))
-    for _ in range(len(values).bit_length()):
-        middle = (last + beyond) // 2
-        inside = values[middle] - values < radii
-        last, beyond = np.where(inside, middle, last), np.where(inside, beyond, middle)
-    return last - start
+    return dim > (8 if n < 15_000 else 14)
 
 
-def _by_rows(function: Callable[[slice], Result], n: int, size: int, threads: int) -> list[Result]:
-    """Apply a function to slices of n rows, in several threads; the libraries called let go of the interpreter."""
-    slices = [slice(start, start + size) for start in range(0, n, size)]
-    if threads == 1:
+def _unit(*blocks: Array) -> float | None:
+    """A power of two that brings the blocks' widths below 1, so that float32 holds them; None if it cannot."""
+    width = max(float(np.ptp(block, axis=0).max(initial=0)) for block in blocks)
+    if not 2.0**-500 < width < 2.0**500:
+        return None
+    return 2.0 ** -math.frexp(width)[1]
+
+
+def _tiles(block: Array, unit: float) -> NDArray[np.float32]:
+    """Tile the points (tiles, dim, TILE), centred where most of them are: there float32 is finest."""
+    n, dim = block.shape
+    tiles = -(-n // compiled.TILE)
+    padded = np.full((tiles * compiled.TILE, dim), np.inf, dtype=np.float32)
+    center = np.median(block[:: max(1, n // 1000)], axis=0)
+    padded[:n] = (block - center) * unit
+    return np.ascontiguousarray(padded.reshape(tiles, compiled.TILE, dim).transpose(0, 2, 1))
+
+
+def _in_slices(function: Callable[[slice], None], n: int, threads: int) -> None:
+    """Apply a function to slices of n rows: some for each thread, lest one waits for another."""
+    size = n if threads == 1 else max(1, -(-n // (8 * threads)))
+    _in_threads(function, [slice(start, min(start + size, n)) for start in range(0, n, size)], threads)
+
+
+def _in_threads(function: Callable[[slice], Result], slices: list[slice], threads: int) -> list[Result]:
+    """The compiled loops let go of the interpreter."""
+    if threads == 1 or len(slices) == 1:
         return [function(rows) for rows in slices]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, slices))

@@ -1,126 +1,155 @@
 """Critics: scores f(x, y) that a variational bound turns into mutual information.
 
-A critic scores all pairs of two batches, f(x_i, y_j), or the given pairs only, f(x_i, y_i). Its last layer starts at
-zero, so that an untrained critic is constant and every bound on it is exactly 0.
+All are stacked (see `networks`): x (B, n, dim_x) holds n points for each of B replicas. The last layer starts at zero,
+so that an untrained critic is constant and every bound on it is exactly 0.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Kind = Literal["separable", "concatenated"]
+from mibench.estimators.variational.networks import Activation, Generators, activated, perceptron
+
+Kind = Literal["separable", "bilinear", "concatenated", "hybrid"]
 
 
 class Critic(nn.Module, ABC):
-    """A trainable score of pairs; `numbers_per_pair` is the memory that scoring all pairs takes."""
+    """A trainable score of pairs; `numbers_per_pair` is the memory that scoring a pair takes."""
 
-    numbers_per_pair: int
+    numbers_per_pair: int = 1
 
     @abstractmethod
     def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
-        """Scores f(x_i, y_j), shape (len(x), len(y)), of x (len(x), dim_x) and y (len(y), dim_y)."""
+        """Scores f(x_i, y_j), shape (B, n, m), of x (B, n, dim_x) and y (B, m, dim_y)."""
 
     @abstractmethod
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """Scores f(x_i, y_{i+s}), shape (B, len(shifts), n): shift 0 is joint pairs, others stand for the product."""
+
     def pairs(self, x: Tensor, y: Tensor) -> Tensor:
-        """Scores f(x_i, y_i), shape (n,), of x (n, dim_x) and y (n, dim_y)."""
+        """Scores f(x_i, y_i), shape (B, n)."""
+        return self.shifted(x, y, (0,))[:, 0]
 
 
-class SeparableCritic(Critic):
-    """f(x, y) = g(x) . h(y) with networks g and h into R^embedding: all pairs cost one matrix product."""
+class InnerProductCritic(Critic):
+    """f(x, y) = g(x) . h(y): all pairs cost one matrix product.
 
-    def __init__(
-        self, dim_x: int, dim_y: int, hidden: int, layers: int, embedding: int, *, generator: torch.Generator
-    ) -> None:
+    Separable: g and h are networks into R^embedding. Bilinear: f = g(x)' W h(y) with a trained matrix W that starts at
+    zero; without hidden layers g and h are the identity and f = x' W y.
+    """
+
+    def __init__(self, embed_x: nn.Module, embed_y: nn.Module) -> None:
         super().__init__()
-        self.numbers_per_pair = 1
-        middle = [hidden] * layers
-        self.embed_x = perceptron([dim_x, *middle, embedding], generator)
-        self.embed_y = perceptron([dim_y, *middle, embedding], generator)
-        _zero_last_layer(self.embed_y)
+        self.embed_x, self.embed_y = embed_x, embed_y
 
     def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Critic.all_pairs`."""
-        g, h = self.embed_x(x), self.embed_y(y)
-        scores: Tensor = g @ h.T
+        scores: Tensor = self.embed_x(x) @ self.embed_y(y).mT
         return scores
 
-    def pairs(self, x: Tensor, y: Tensor) -> Tensor:
-        """See `Critic.pairs`."""
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
         g, h = self.embed_x(x), self.embed_y(y)
-        scores: Tensor = (g * h).sum(1)
-        return scores
+        return torch.stack([(g * h.roll(-shift, 1)).sum(-1) for shift in shifts], 1)
 
 
-class ConcatenatedCritic(Critic):
-    """f(x, y) = network([x, y]).
+class JointCritic(Critic):
+    """f(x, y) = network([u, v]) of u, v = x, y (concatenated), or of embeddings u = g(x), v = h(y) (hybrid).
 
-    The first layer is W [x, y] + b = W_x x + (W_y y + b): computed once per point, so that only the layers after it
-    are paid per pair.
+    The first layer is W [u, v] + b = W_u u + (W_v v + b): computed once per point, so that only the layers after it
+    are paid per pair. A hybrid critic has its hidden layers in g and h, and one after them.
     """
 
-    def __init__(self, dim_x: int, dim_y: int, hidden: int, layers: int, *, generator: torch.Generator) -> None:
+    def __init__(self, first_x: nn.Module, first_y: nn.Module, rest: nn.Module, width: int) -> None:
         super().__init__()
-        self.numbers_per_pair = hidden
-        self.dim_x = dim_x
-        self.activation = _activation()
-        self.first = _linear(dim_x + dim_y, hidden, generator)
-        self.rest = perceptron([hidden] * layers + [1], generator)
-        _zero_last_layer(self.rest)
+        self.first_x, self.first_y, self.rest, self.numbers_per_pair = first_x, first_y, rest, width
 
     def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Critic.all_pairs`."""
-        from_x, from_y = self._first_layer(x, y)
-        return self._score(from_x[:, None] + from_y)
+        scores: Tensor = self.rest(self.first_x(x)[:, :, None] + self.first_y(y)[:, None]).squeeze(-1)
+        return scores
 
-    def pairs(self, x: Tensor, y: Tensor) -> Tensor:
-        """See `Critic.pairs`."""
-        from_x, from_y = self._first_layer(x, y)
-        return self._score(from_x + from_y)
-
-    def _first_layer(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        weight = self.first.weight
-        from_x = nn.functional.linear(x, weight[:, : self.dim_x])
-        return from_x, nn.functional.linear(y, weight[:, self.dim_x :], self.first.bias)
-
-    def _score(self, first: Tensor) -> Tensor:
-        scores: Tensor = self.rest(self.activation(first)).squeeze(-1)
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
+        from_x, from_y = self.first_x(x), self.first_y(y)
+        first = torch.stack([from_x + from_y.roll(-shift, 1) for shift in shifts], 1)
+        scores: Tensor = self.rest(first).squeeze(-1)
         return scores
 
 
-def perceptron(sizes: list[int], generator: torch.Generator) -> nn.Sequential:
-    """A network of linear layers of the given sizes with softplus(2t)/2 between them.
+class OfX(Critic):
+    """f(x, y) = network(x), such as minus the logarithm of a baseline."""
 
-    A smooth activation: log-density ratios mostly are, and from few points in many dimensions it learns far more of
-    them than ReLU does before it overfits.
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Critic.all_pairs`."""
+        scores: Tensor = self.network(x).expand(-1, -1, y.shape[1])
+        return scores
+
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
+        scores: Tensor = self.network(x).mT.expand(-1, len(shifts), -1)
+        return scores
+
+
+class SumCritic(Critic):
+    """f(x, y) = base(x, y) + learned(x, y), such as a fixed log-density ratio and what is learned on top of it."""
+
+    def __init__(self, base: Critic, learned: Critic) -> None:
+        super().__init__()
+        self.base, self.learned = base, learned
+        self.numbers_per_pair = max(base.numbers_per_pair, learned.numbers_per_pair)
+
+    def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Critic.all_pairs`."""
+        return self.base.all_pairs(x, y) + self.learned.all_pairs(x, y)
+
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
+        return self.base.shifted(x, y, shifts) + self.learned.shifted(x, y, shifts)
+
+
+def make_critic(
+    kind: Kind,
+    dim_x: int,
+    dim_y: int,
+    generators: Generators,
+    *,
+    hidden: int,
+    layers: int,
+    embedding: int,
+    activation: Activation = "softplus",
+    spectral: bool = False,
+) -> Critic:
+    """A critic of `layers` hidden layers of width `hidden`, one replica for each generator.
+
+    With `spectral`, and any activation but silu, a concatenated or hybrid critic is 1-Lipschitz in x and in y.
     """
-    network = nn.Sequential()
-    for position, (inside, outside) in enumerate(itertools.pairwise(sizes)):
-        if position > 0:
-            network.append(_activation())
-        network.append(_linear(inside, outside, generator))
-    return network
 
+    def network(*sizes: int, zero_last: bool = False) -> nn.Sequential:
+        return perceptron(sizes, generators, activation, zero_last=zero_last, spectral=spectral)
 
-def _activation() -> nn.Softplus:
-    return nn.Softplus(beta=2.0)
-
-
-def _linear(inside: int, outside: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer, uniform in +-1/sqrt(inside), from the generator: torch's own initialisation is global."""
-    layer = nn.Linear(inside, outside, device="meta").to_empty(device="cpu")
-    with torch.no_grad():
-        for values in (layer.weight, layer.bias):
-            values.uniform_(-1 / math.sqrt(inside), 1 / math.sqrt(inside), generator=generator)
-    return layer
-
-
-def _zero_last_layer(network: nn.Sequential) -> None:
-    with torch.no_grad():
-        for values in network[-1].parameters():
-            values.zero_()
+    middle = [hidden] * layers
+    if kind == "separable":
+        return InnerProductCritic(
+            network(dim_x, *middle, embedding), network(dim_y, *middle, embedding, zero_last=True)
+        )
+    if kind == "bilinear":
+        embed = [network(dim, *middle, embedding) if layers else nn.Identity() for dim in (dim_x, dim_y)]
+        matrix = network(embedding, embedding, zero_last=True) if layers else network(dim_y, dim_x, zero_last=True)
+        return InnerProductCritic(embed[0], nn.Sequential(embed[1], matrix))
+    if kind == "concatenated":
+        first = [network(dim, hidden) for dim in (dim_x, dim_y)]
+        rest = network(*middle, 1, zero_last=True)
+    else:
+        first = [network(dim, *middle, hidden) for dim in (dim_x, dim_y)]
+        rest = network(hidden, 1, zero_last=True)
+    return JointCritic(first[0], first[1], nn.Sequential(activated(activation), rest), hidden)

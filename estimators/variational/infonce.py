@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from mibench.estimators.variational.bounds import infonce
 from mibench.estimators.variational.critics import Critic
-from mibench.estimators.variational.trained import TrainedCritic
-from mibench.estimators.variational.training import Objective
+from mibench.estimators.variational.evaluation import held_out_infonce
+from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.interface import Estimate, parameter
 from mibench.registry import register_estimator
-
-NUMBERS_AT_ONCE = 2**24
 
 
 @register_estimator(
@@ -27,6 +25,7 @@ NUMBERS_AT_ONCE = 2**24
       journal = {arXiv:1807.03748},
       year = {2018}
     }""",
+    version="2",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,
@@ -45,50 +44,22 @@ class InfoNCE(TrainedCritic):
 
     @property
     def numbers_per_step(self) -> int:
-        """See `TrainedCritic.numbers_per_step`; a concatenated critic scores all pairs of a batch."""
-        return super().numbers_per_step * (self.batch_size if self.critic == "concatenated" else 1)
+        """See `Trained.numbers_per_step`; a critic that is no inner product scores all pairs of a batch."""
+        return super().numbers_per_step * (self.batch_size if self.critic in ("concatenated", "hybrid") else 1)
 
-    def objective(self) -> Objective:
-        """See `TrainedCritic.objective`."""
+    def objective(self, network: Critic, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Trained.objective`."""
+        bound = infonce(network.all_pairs(x, y).to(x.dtype))
+        return bound, bound
 
-        def objective(critic: Critic, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            bound = infonce_bound(critic.all_pairs(x, y))
-            return bound, bound
+    def validate(self, network: Critic, x: Tensor, y: Tensor) -> Tensor:
+        """See `Trained.validate`; with groups of a batch's size, as in training."""
+        return held_out_infonce(network, x, y, self.batch_size)[0]
 
-        return objective
-
-    def validate(self, critic: Critic, x: Tensor, y: Tensor) -> float:
-        """The bound with groups of a batch's size, as in training."""
-        return held_out_infonce(critic, x, y, self.batch_size)[0]
-
-    def evaluate(self, critic: Critic, x: Tensor, y: Tensor) -> Estimate:
-        """See `TrainedCritic.evaluate`."""
-        value, negatives = held_out_infonce(critic, x, y, self.negatives)
+    def evaluate(self, network: Critic, x: Tensor, y: Tensor) -> Estimate:
+        """See `Trained.evaluate`."""
+        values, negatives = held_out_infonce(network, x, y, self.negatives)
+        value = float(values)
         ceiling = math.log(negatives)
         warnings = (f"within 1 nat of the ceiling log {negatives} = {ceiling:.2f} nats: the MI may be far higher",)
         return Estimate(value, diagnostics={"negatives": negatives}, warnings=warnings if value > ceiling - 1.0 else ())
-
-
-def infonce_bound(scores: Tensor) -> Tensor:
-    """Mean over i of f_ii - log mean_j exp f_ij, in nats, of scores (..., K, K)."""
-    positive = scores.diagonal(dim1=-2, dim2=-1)
-    return (positive - scores.logsumexp(-1)).mean(-1) + math.log(scores.shape[-1])
-
-
-def held_out_infonce(
-    critic: Critic, x: Tensor, y: Tensor, negatives: int, at_once: int = NUMBERS_AT_ONCE
-) -> tuple[float, int]:
-    """The bound, averaged over groups of at most `negatives` pairs, and the size of the smallest group.
-
-    Rows are scored in blocks that hold at most about `at_once` numbers.
-    """
-    groups = math.ceil(len(x) / negatives)
-    total = 0.0
-    for x_group, y_group in zip(x.tensor_split(groups), y.tensor_split(groups), strict=True):
-        size = len(x_group)
-        rows = max(at_once // (size * critic.numbers_per_pair), 1)
-        for start in range(0, size, rows):
-            scores = critic.all_pairs(x_group[start : start + rows], y_group)
-            gains = scores.diagonal(start) - scores.logsumexp(1) + math.log(size)
-            total += float(gains.sum(dtype=torch.float64))
-    return total / len(x), len(x) // groups

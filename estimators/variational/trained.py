@@ -1,119 +1,148 @@
-"""What every estimator with a trained critic shares: parameters, the split, the encoding of columns, the report."""
+"""What every trained estimator shares: parameters, parts and folds, training of all replicas at once, the report."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.special import ndtri
 from torch import Tensor
 
-from mibench.estimators.variational.critics import ConcatenatedCritic, Critic, Kind, SeparableCritic
-from mibench.estimators.variational.training import Curve, Fit, Objective, Schedule, train
+from mibench.estimators.variational.networks import Activation, Generators, Network
+from mibench.estimators.variational.preparation import Codes, Margins, Rows, cross_split, encode, split, torch_threads
+from mibench.estimators.variational.reporting import averaged, reported
+from mibench.estimators.variational.training import Fit, Pairs, Schedule, train
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, parameter
 
-Rows = NDArray[np.intp]
 FEWEST_POINTS = 50
-MOST_LEVELS = 64  # of a label column that get an indicator each
 MOST_VALIDATED = 5000  # points per validation: stopping needs no more, and a validation should stay cheap
-CURVE_POINTS = 200
-# Numbers per training step up to which several threads are no faster than one, and on a busy machine far slower.
-SMALL_STEP = 2**16
-FAR_OUT = 20.0  # standard deviations; 10,000 normal values reach 4
+# Outputs of a hidden layer in one training step of the whole stack: up to so many, several threads are no faster than
+# one, and on a busy machine far slower; beyond so many, a stack takes gigabytes.
+SMALL_STEP, LARGEST_STEP = 2**16, 2**25
+CPU_REPLICAS, CUDA_REPLICAS = 8, 256  # more in one stack are no faster
 
 
 @dataclass(frozen=True)
-class TrainedCritic(Estimator):
-    """A variational bound whose critic f(x, y) is trained on one part of the data and evaluated on another.
+class Trained(Estimator, Generic[Network]):
+    """A bound whose networks are trained on one part of the data and evaluated on another.
 
-    The rows are split at random. The critic is trained on the first part; the bound on the second (`validation`) stops
-    the training and picks the weights; the value reported is the bound on the third (`evaluation`), on points that
-    were neither trained nor selected on. A subclass says what a training batch maximises and how the bound is
-    evaluated on held-out points.
+    The rows are split at random. The networks are trained on the first part; the bound on the second (`validation`)
+    stops the training and picks the weights; the value reported is the bound on the third (`evaluation`), on points
+    that were neither trained nor selected on. With `folds` = k > 1 this is done k times so that every point is
+    evaluated once, and the value is the average over the folds. Samples and folds are trained as one stack.
+
+    What a subclass says
+    --------------------
+    network(dim_x, dim_y, generators)
+        The stacked module (see `networks`), one replica for each generator.
+    objective(network, x, y)
+        Of a training batch x (B, n, dim_x), y (B, n, dim_y): what each replica climbs and the value of its bound,
+        both (B,).
+    validate(network, x, y)
+        The bound (B,) on held-out points, cheaply; unless told, that of `objective`.
+    evaluate(network, x, y)
+        The `Estimate` from held-out points of one replica, x (1, n, dim_x), with its own diagnostics and warnings.
+    numbers_per_step
+        Outputs of a hidden layer in one step of one replica, where it is not batch_size * hidden.
+
+    The first dimension is the replica everywhere; a replica must not depend on another. State that a training keeps
+    from step to step is a buffer of the network, with the replica first. Points come in random order: y rolled by one
+    row stands for the product of the margins. Nothing may draw random numbers but the generators of `network`. With
+    precision=bfloat16 a training batch's scores come in it: make them `.to(x.dtype)` before sums and exponentials.
     """
 
-    critic: Kind = parameter("separable", "form of f(x, y): g(x).h(y), or one network of x and y together")
     hidden: int = parameter(128, "width of the hidden layers", low=1)
-    layers: int = parameter(2, "number of hidden layers", low=1)
-    embedding: int = parameter(32, "length of g(x) and h(y) (separable critic)", low=1)
-    margins: Literal["standard", "normal"] = parameter(
-        "standard", "columns centred and scaled, or turned into normal scores; fitted on the training part"
+    layers: int = parameter(2, "number of hidden layers", low=0)
+    activation: Activation = parameter("softplus", "between the layers; softplus is softplus(2t)/2")
+    margins: Margins = parameter(
+        "normal", "columns centred and scaled, or turned into normal scores; fitted on the training part"
     )
     batch_size: int = parameter(128, "points per training step", low=2)
     learning_rate: float = parameter(2e-3, "step size of AdamW", low=0.0)
+    decay: Literal["constant", "cosine"] = parameter("constant", "learning rate over max_steps")
     weight_decay: float = parameter(0.01, "decoupled weight decay of AdamW", low=0.0)
     average: float = parameter(0.99, "decay per step of the moving average of the weights; 0: none", low=0.0, high=1.0)
     max_steps: int = parameter(10_000, "training steps at most", low=1)
     validate_every: int = parameter(50, "training steps between two validations", low=1)
     patience: int = parameter(10, "validations without a new best that end the training", low=1)
     validation: float = parameter(0.2, "fraction of the points that stops the training", low=0.05, high=0.8)
-    evaluation: float = parameter(0.2, "fraction of the points that the bound is reported on", low=0.05, high=0.8)
+    evaluation: float = parameter(0.2, "fraction that the bound is reported on (one fold)", low=0.05, high=0.8)
+    folds: int = parameter(1, "1: one split; more: cross-fitting that evaluates every point once", low=1)
+    precision: Literal["float32", "bfloat16"] = parameter("float32", "of the training's matrix products")
 
     def __post_init__(self) -> None:
         """Leave something to train on."""
         super().__post_init__()
-        if self.validation + self.evaluation > 0.9:
+        evaluation = self.evaluation if self.folds == 1 else 1 / self.folds
+        if self.validation + evaluation > 0.9:
             raise InputError(
-                f"{self.label()}: validation + evaluation = {self.validation + self.evaluation:g} leaves too little to "
+                f"{self.label()}: validation + evaluation = {self.validation + evaluation:g} leaves too little to "
                 "train on; give at most 0.9 together"
             )
 
     @abstractmethod
-    def objective(self) -> Objective:
-        """Return a function (critic, x, y) -> (what training follows the gradient of, the bound) of a batch."""
+    def network(self, dim_x: int, dim_y: int, generators: Generators) -> Network:
+        """Return the stacked networks before training, one replica for each generator."""
 
     @abstractmethod
-    def validate(self, critic: Critic, x: Tensor, y: Tensor) -> float:
-        """Return the bound on held-out pairs, cheaply: it is computed many times."""
+    def objective(self, network: Network, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what training follows the gradient of, and the bound, of a batch: (B,) each."""
+
+    def validate(self, network: Network, x: Tensor, y: Tensor) -> Tensor:
+        """Return the bound (B,) on held-out pairs, cheaply: it is computed many times."""
+        return self.objective(network, x, y)[1]
 
     @abstractmethod
-    def evaluate(self, critic: Critic, x: Tensor, y: Tensor) -> Estimate:
-        """Return the bound on held-out pairs as it is reported, with its own diagnostics and warnings."""
+    def evaluate(self, network: Network, x: Tensor, y: Tensor) -> Estimate:
+        """Return the bound on held-out pairs of one replica as it is reported."""
+
+    def encode(self, x: Array, y: Array, context: Context, training: Rows) -> tuple[Codes, Codes]:
+        """Return what the networks see of x and y; everything fitted is of the training rows."""
+        return (
+            encode(x, context.x_discrete, training, self.margins),
+            encode(y, context.y_discrete, training, self.margins),
+        )
 
     @property
     def numbers_per_step(self) -> int:
-        """Size of a hidden layer's output in one training step."""
+        """Size of a hidden layer's output in one training step of one replica."""
         return self.batch_size * self.hidden
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        generator = torch.Generator().manual_seed(int(context.rng.integers(2**63)))
-        device = torch.device(context.device)
-        parts = split(len(x), self.validation, self.evaluation, context.rng)
-        codes = [
-            torch.from_numpy(encode(block, discrete, parts[0], self.margins)).to(device)
-            for block, discrete in ((x, context.x_discrete), (y, context.y_discrete))
-        ]
-        training, validation, evaluation = ((codes[0][rows], codes[1][rows]) for rows in map(torch.from_numpy, parts))
-        schedule = Schedule(
-            min(self.batch_size, len(parts[0])),
-            self.learning_rate,
-            self.weight_decay,
-            self.average,
-            self.max_steps,
-            self.validate_every,
-            self.patience,
-        )
+        ((_, estimate),) = self.estimate_batch([x], [y], [context])
+        return estimate
 
-        def bound(critic: Critic, x: Tensor, y: Tensor) -> float:
-            with torch.inference_mode():
-                return self.validate(critic, x[:MOST_VALIDATED], y[:MOST_VALIDATED])
+    def estimate_batch(
+        self, xs: Sequence[Array], ys: Sequence[Array], contexts: Sequence[Context]
+    ) -> Iterator[tuple[int, Estimate]]:
+        """See `Estimator.estimate_batch`; stacks are as large as pays, or as fits the memory."""
+        most = self._replicas_at_once(contexts[0].device)
+        total = len(xs) * self.folds
+        size = math.ceil(total / math.ceil(total / most))
+        waiting: dict[object, list[_Replica]] = defaultdict(list)  # by shape: labels can have more or fewer levels
+        ended: dict[int, list[Estimate]] = defaultdict(list)
 
-        with torch_threads(context.threads if self.numbers_per_step > SMALL_STEP else 1):
-            critic = self._critic(codes[0].shape[1], codes[1].shape[1], generator).to(device)
-            fit = train(critic, self.objective(), bound, training, validation, schedule=schedule, generator=generator)
-            with torch.inference_mode():
-                estimate = self.evaluate(fit.critic, *evaluation)
-            farthest = max(float(code.abs().max()) for code in codes)
-            return self._reported(estimate, fit, bound(fit.critic, *training), farthest)
+        def trained(stack: list[_Replica]) -> Iterator[tuple[int, Estimate]]:
+            for place, estimate in self._trained(stack, contexts[0]):
+                sample = stack[place].sample
+                ended[sample].append(estimate)
+                if len(ended[sample]) == self.folds:
+                    yield sample, averaged(ended.pop(sample))
+
+        for sample, (x, y, context) in enumerate(zip(xs, ys, contexts, strict=True)):
+            for replica in self._prepared(sample, x, y, context):
+                stack = waiting[replica.shape]
+                stack.append(replica)
+                if len(stack) == size:
+                    del waiting[replica.shape]
+                    yield from trained(stack)
+        for stack in waiting.values():
+            yield from trained(stack)
 
     def unsupported(
         self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
@@ -124,80 +153,75 @@ class TrainedCritic(Estimator):
             reason = f"needs at least {FEWEST_POINTS} points to train, validate and evaluate, got {n}"
         return reason
 
-    def _critic(self, dim_x: int, dim_y: int, generator: torch.Generator) -> Critic:
-        if self.critic == "separable":
-            return SeparableCritic(dim_x, dim_y, self.hidden, self.layers, self.embedding, generator=generator)
-        return ConcatenatedCritic(dim_x, dim_y, self.hidden, self.layers, generator=generator)
-
-    def _reported(self, estimate: Estimate, fit: Fit, training_value: float, farthest: float) -> Estimate:
-        diagnostics = {
-            "steps": fit.steps,
-            "best_step": fit.best_step,
-            "ended": fit.ended,
-            "training_value": training_value,
-            "validation_value": max(value for _, value in fit.validation if math.isfinite(value)),
-            "training_curve": _thinned(fit.training),
-            "validation_curve": _thinned(fit.validation),
-        }
-        warnings = list(estimate.warnings)
-        if fit.ended == "diverged":
-            warnings.append(f"training diverged by step {fit.steps}; the best weights before that were used")
-        elif fit.ended == "budget":
-            warnings.append(f"training had not converged after max_steps = {self.max_steps}")
-        if farthest > FAR_OUT:
-            warnings.append(
-                f"a value lies {farthest:.0f} standard deviations from its column's mean: such tails hide the rest of "
-                "the data from the critic, with margins=normal they do not"
-            )
-        return dataclasses.replace(
-            estimate, diagnostics=estimate.diagnostics | diagnostics, warnings=tuple(warnings), bound=self.bound
-        )
-
-
-def split(n: int, validation: float, evaluation: float, rng: np.random.Generator) -> tuple[Rows, Rows, Rows]:
-    """Rows of the training, validation and evaluation parts: random, disjoint, together all."""
-    n_evaluation, n_validation = round(evaluation * n), round(validation * n)
-    n_training = n - n_validation - n_evaluation
-    training, validating, evaluating = np.split(rng.permutation(n), [n_training, n_training + n_validation])
-    return training, validating, evaluating
-
-
-def encode(
-    block: Array, discrete: tuple[bool, ...] | None, training: Rows, margins: Literal["standard", "normal"]
-) -> NDArray[np.float32]:
-    """Columns as a network takes them; everything fitted (levels, mean and scale, ranks) is of the training rows.
-
-    A column of labels becomes one indicator per level, for the `MOST_LEVELS` most frequent ones. Every other column,
-    and labels of still more levels (counts, say), are standardised or mapped to normal scores. All maps are functions
-    of one variable's column, so that a lower bound on the codes is one on the variables.
-    """
-    columns: list[Array] = []
-    for values, is_label in zip(block.T, discrete or (False,) * block.shape[1], strict=True):
-        fitted = np.sort(values[training])
-        if is_label:
-            levels, counts = np.unique(fitted, return_counts=True)
-            frequent = levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]
-            columns.append((values[:, None] == frequent).astype(float))
-            if len(levels) <= MOST_LEVELS:
-                continue
-        if margins == "normal":
-            below, at_most = np.searchsorted(fitted, values, "left"), np.searchsorted(fitted, values, "right")
-            columns.append(ndtri((below + at_most + 1) / (2 * len(fitted) + 2))[:, None])
+    def _prepared(self, sample: int, x: Array, y: Array, context: Context) -> Iterator[_Replica]:
+        if self.folds == 1:
+            parts = [split(len(x), self.validation, self.evaluation, context.rng)]
         else:
-            columns.append(((values - fitted.mean()) / (fitted.std() or 1.0))[:, None])
-    return np.hstack(columns).astype(np.float32)
+            parts = cross_split(len(x), self.validation, self.folds, context.rng)
+        for training, validation, evaluation in parts:
+            generator = torch.Generator().manual_seed(int(context.rng.integers(2**63)))
+            codes = [torch.from_numpy(code) for code in self.encode(x, y, context, training)]
+            chosen = [
+                (codes[0][rows], codes[1][rows])
+                for rows in map(torch.from_numpy, (training, validation[:MOST_VALIDATED], evaluation))
+            ]
+            farthest = max(float(code.abs().max()) for code in codes)
+            yield _Replica(sample, generator, chosen[0], chosen[1], chosen[2], farthest)
+
+    def _trained(self, stack: list[_Replica], context: Context) -> Iterator[tuple[int, Estimate]]:
+        """Train a stack; yields (place in the stack, estimate)."""
+        device = torch.device(context.device)
+        training, validation = (
+            (torch.stack([x for x, _ in pairs]).to(device), torch.stack([y for _, y in pairs]).to(device))
+            for pairs in ([one.training for one in stack], [one.validation for one in stack])
+        )
+        schedule = Schedule(
+            min(self.batch_size, training[0].shape[1]),
+            self.learning_rate,
+            self.decay,
+            self.weight_decay,
+            self.average,
+            self.max_steps,
+            self.validate_every,
+            self.patience,
+            self.precision,
+        )
+        generators = [one.generator for one in stack]
+        large = len(stack) * self.numbers_per_step > SMALL_STEP
+        with torch_threads(context.threads if large else 1):
+            network = self.network(training[0].shape[2], training[1].shape[2], generators).to(device)
+            fits = train(
+                network, self.objective, self.validate, training, validation, schedule=schedule, generators=generators
+            )
+            for place, fit in fits:
+                yield place, self._evaluated(fit, stack[place], device)
+
+    def _evaluated(self, fit: Fit[Network], replica: _Replica, device: torch.device) -> Estimate:
+        with torch.inference_mode():
+            x, y = (part[None].to(device) for part in replica.evaluation)
+            estimate = self.evaluate(fit.network, x, y)
+            x, y = (part[None, :MOST_VALIDATED].to(device) for part in replica.training)
+            training_value = float(self.validate(fit.network, x, y))
+        return reported(estimate, fit, self.bound, training_value, replica.farthest)
+
+    def _replicas_at_once(self, device: str) -> int:
+        if device == "cpu":
+            return max(1, min(CPU_REPLICAS, LARGEST_STEP // self.numbers_per_step))
+        free, _ = torch.cuda.mem_get_info(device)
+        return max(1, min(CUDA_REPLICAS, free // (64 * self.numbers_per_step)))  # bytes: some layers, and gradients
 
 
-@contextlib.contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads, and as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+@dataclass(frozen=True)
+class _Replica:
+    """One sample, or one fold of it, ready to train: its parts as codes, and how far from the mean they reach."""
 
+    sample: int
+    generator: torch.Generator
+    training: Pairs
+    validation: Pairs
+    evaluation: Pairs
+    farthest: float
 
-def _thinned(curve: Curve) -> list[list[float]]:
-    return [[step, value] for step, value in curve[:: math.ceil(len(curve) / CURVE_POINTS) or 1]]
+    @property
+    def shape(self) -> tuple[torch.Size, ...]:
+        return tuple(part.shape for part in (*self.training, *self.validation))

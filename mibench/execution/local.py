@@ -25,6 +25,7 @@ from mibench.plan import Trial
 
 _MEMORY_SHARE = 0.8
 _MOST_JOBS = 8
+_STACK = 8  # replicas that train at once on a CPU: more gain nothing, so that larger batches only unbalance the jobs
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Batch:
 
 
 def make_batches(trials: Sequence[Trial], jobs: int) -> list[Batch]:
-    """Group like trials; groups that need not stay together are cut so that all jobs have work until the end."""
+    """Group like trials, and cut the groups so that all jobs have work until the end; a GPU gets them whole."""
     groups: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         law = trial.task.distribution
@@ -57,7 +58,10 @@ def make_batches(trials: Sequence[Trial], jobs: int) -> list[Batch]:
         groups.setdefault(key, []).append(trial)
     batches = []
     for group in groups.values():
-        size = len(group) if Batch(tuple(group)).together else max(1, math.ceil(len(group) / (4 * jobs)))
+        size = max(1, math.ceil(len(group) / (4 * jobs)))
+        if Batch(tuple(group)).together:
+            least = len(group) if group[0].device == "cuda" else min(_STACK, math.ceil(len(group) / jobs))
+            size = max(size, least)
         batches += [Batch(tuple(group[start : start + size])) for start in range(0, len(group), size)]
     return batches
 
@@ -275,8 +279,11 @@ class _Server:
 
 def _modules(batch: Batch) -> set[str]:
     """Return the modules, or the files, that the batch's objects come from and train with."""
-    # An estimator may import torch only when it trains: once before forking costs less than in every child.
-    found = {"torch"} if batch.trials[0].estimator.facts.trains else set()
+    found = set()
+    if batch.trials[0].estimator.facts.trains:
+        # Imported when training begins, optimisers bring torch._dynamo: a second in every child if not before the fork.
+        # Nobody promises that it leaves CUDA alone, which must not start before a fork.
+        found |= {"torch", "torch._dynamo"} if batch.trials[0].device == "cpu" else {"torch"}
     owners: list[Configurable] = [batch.trials[0].estimator, *(trial.task.distribution for trial in batch.trials)]
     while owners:
         owner = owners.pop()
