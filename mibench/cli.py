@@ -647,7 +647,7 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _table(options: argparse.Namespace) -> int:
-    from mibench import scoring
+    from mibench import report, scoring
     from mibench.progress import say
     from mibench.report import citations, tables
 
@@ -658,7 +658,7 @@ def _table(options: argparse.Namespace) -> int:
         if without:
             say(f"no citation is known of {', '.join(without)}")
     else:
-        cells, rule = scoring.cells(tables.marked(rows)), scoring.solved_rule()
+        cells, rule = scoring.cells(report.marked(rows)), scoring.solved_rule()
         layout = {"columns": options.columns, "units": options.units}
         text = tables.table(cells, options.score, options.format, **layout, rule=rule)
     _write(text, options)

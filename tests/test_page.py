@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mibench import cli
-from mibench.report import tables
+from mibench.report import STALE
 from mibench.report.page import page
 
 INJECTION = "<script>alert('x')</script><img src=\"https://example.org/a.png\" onerror=alert(1)>"
@@ -181,7 +181,7 @@ def test_other_quantities_stand_apart(text: str) -> None:
 def test_stale_rows_are_marked() -> None:
     stale = report([{**one, "stale": one["estimator"] == "hsic"} for one in ROWS])
     seen = re.sub(r"\s+", " ", Reader(stale).seen)
-    assert f"hsic{tables.STALE}" in seen
+    assert f"hsic{STALE}" in seen
     assert "made by other code than is here: 1 trials of hsic." in seen
 
 

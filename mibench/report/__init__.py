@@ -39,6 +39,12 @@ FORMATS = ("latex", "markdown", "html", "csv")
 AGAINST = ("n", "dim", "mi")  # what `scaling` may stand on
 WIDTHS = {"single": 3.4, "double": 7.0}  # inches: one column or two of a paper
 _OF_ROWS = ("learning",)
+STALE = "†"
+
+
+def marked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give the estimators of rows that other code made a dagger, which keeps them in cells of their own."""
+    return [{**row, "estimator": f"{row['estimator']}{STALE}"} if row.get("stale") else dict(row) for row in rows]
 
 
 def draw(kind: str, rows: Sequence[Mapping[str, Any]], width: float, **words: Any) -> Drawn:
@@ -51,15 +57,14 @@ def draw(kind: str, rows: Sequence[Mapping[str, Any]], width: float, **words: An
 
     if kind not in KINDS:
         raise InputError(f"unknown figure {kind!r}{nearest(kind, list(KINDS))}; accepted: {', '.join(KINDS)}")
-    marked = [{**row, "estimator": row["estimator"] + "†"} if row.get("stale") else row for row in rows]
     name = kind.replace("-", "_")
     function = getattr(importlib.import_module(f"mibench.report.{name}"), name)
     with mpl.rc_context(STYLE):
         drawn: Drawn = function(
-            pd.DataFrame(marked) if kind in _OF_ROWS else pd.DataFrame(summarise(marked)), width, **words
+            pd.DataFrame(marked(rows)) if kind in _OF_ROWS else pd.DataFrame(summarise(marked(rows))), width, **words
         )
     if any(row.get("stale") for row in rows):
-        drawn = drawn._replace(caption=f"{drawn.caption} †: rows made by other code.")
+        drawn = drawn._replace(caption=f"{drawn.caption} {STALE}: rows made by other code.")
     return drawn
 
 

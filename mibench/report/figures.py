@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -83,6 +84,14 @@ def save(figure: Figure, path: Path) -> None:
             figure.savefig(path, dpi=300, metadata=_METADATA[path.suffix.lower()])
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as the text of an SVG file."""
+    out = io.StringIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(out, format="svg", metadata=_METADATA[".svg"])
+    return out.getvalue()
 
 
 class Drawn(NamedTuple):

@@ -10,22 +10,19 @@ from __future__ import annotations
 import contextlib
 import importlib.resources
 import inspect
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-import matplotlib as mpl
 from markupsafe import Markup
 
 import mibench
 from mibench import display, scoring
 from mibench.interface import InputError, parameters_of
 from mibench.registry import estimators, write_value
-from mibench.report import WIDTHS, draw, formats, tables
-from mibench.report.figures import STYLE
+from mibench.report import STALE, WIDTHS, draw, figures, formats, marked, tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +50,7 @@ def page(
     `environments` describes by id the runs that made them, `source` says where they were read; `created`
     is the date that the page carries, which nothing else in it hangs on.
     """
-    cells = scoring.cells(tables.marked(rows))
+    cells = scoring.cells(marked(rows))
     records = tables.records(cells)
     rule = scoring.solved_rule()
     names = list(dict.fromkeys(row["estimator"] for row in rows))
@@ -160,10 +157,7 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawn]:
 
 
 def _figure(number: int, figure: Figure, caption: str) -> dict[str, Any]:
-    out = io.StringIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
+    text = figures.svg(figure)
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     # Several pictures on one page: each keeps its ids for itself.
     text = re.sub(r'\bid="', f'id="f{number}-', text)
@@ -177,7 +171,7 @@ def _figure(number: int, figure: Figure, caption: str) -> dict[str, Any]:
 
 def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row]) -> dict[str, Any]:
     """What an estimator is, by the registry, and how it did, by its rows."""
-    own = [record for record in records if record["estimator"].removesuffix(tables.STALE) == name]
+    own = [record for record in records if record["estimator"].removesuffix(STALE) == name]
     mine = [row for row in rows if row["estimator"] == name]
     versions = sorted({record["estimator_version"] for record in own})
     section: dict[str, Any] = {

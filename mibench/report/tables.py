@@ -11,13 +11,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mibench import display, scoring
 from mibench.interface import InputError
-from mibench.report import FORMATS, SCORES
+from mibench.report import FORMATS, SCORES, STALE
 from mibench.report.formats import WRITERS, Entry, Table
 
 if TYPE_CHECKING:
@@ -29,10 +30,9 @@ _BOLD = (
     "Bold: the best of a task, and what is within two standard errors of the difference from it (as of independent "
     "runs, which is cautious: all estimators see the same samples); only where every trial is ok."
 )
-STALE = "†"
 _NOTHING = "–"
 _MOST_DECIMALS = 4
-_90_PERCENT = 1.645  # half a 90% interval in standard errors
+_HALF = NormalDist().inv_cdf((1 + scoring.LEVEL) / 2)  # an interval of a score, in standard errors to each side
 
 
 def table(
@@ -64,11 +64,6 @@ def table(
     if not tables:
         raise InputError(f"no estimate here has a {score} to show: --score mean needs no truth and one seed")
     return "\n\n".join(WRITERS[form](one) for one in tables)
-
-
-def marked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give the estimators of rows that other code made a dagger, which keeps them in cells of their own."""
-    return [{**row, "estimator": f"{row['estimator']}{STALE}"} if row.get("stale") else dict(row) for row in rows]
 
 
 def records(cells: pd.DataFrame) -> list[dict[str, Any]]:
@@ -170,7 +165,7 @@ def measured(cell: Cell, score: str) -> tuple[float | None, float | None, float 
         return sd, error, sd, error
     if score == "efficiency":
         value, low, high = (cell[key] for key in ("efficiency", "efficiency_low", "efficiency_high"))
-        error = None if None in (value, low) else (high - low) / (2 * _90_PERCENT)
+        error = None if None in (value, low) else (high - low) / (2 * _HALF)
         return value, error, None if value is None else -value, error
     if score == "cost":
         return cell["median_cpu_s"], None, cell["median_cpu_s"], 0.0
