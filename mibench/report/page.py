@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from mibench.report.figures import Drawn
 
 Row = Mapping[str, Any]
-# Kinds of figures with their widths: those that average over tasks at each n, then those over all rows.
-_AT_EACH_N = {"heatmap": "double", "bias-variance": "single", "pareto": "single"}
-_OVER_ALL = {"scaling": "double", "staircase": "double", "calibration": "single"}
+# Kinds of figures: those that average over tasks are drawn at each n, the others of all rows.
+_AT_EACH_N = ("heatmap", "bias-variance", "pareto")
+_OVER_ALL = ("scaling", "staircase", "calibration")
+_SMALL = ("bias-variance", "pareto", "calibration")  # one column of a paper is enough for a few estimators
+_FEW = 10
 _WORST = 8  # tasks of an estimator
 _MOST_FAILURES = 300  # lines; the rest is counted
 _WIDE = 360  # points: a figure that is wider is scrolled on a narrow screen, and not shrunk to what nobody can read
@@ -149,11 +151,12 @@ def _figures(rows: Sequence[Row]) -> Iterator[Drawn]:
     """Draw what these rows of mutual information have something for: kinds that average over tasks at each n."""
     rows = [row for row in rows if row["quantity"] == "mi"]
     of_n = [[row for row in rows if row["n"] == n] for n in sorted({row["n"] for row in rows})]
-    asked = [(some, _AT_EACH_N) for some in of_n] + [(rows, _OVER_ALL)]
-    for some, kinds in asked:
-        for kind, width in kinds.items():
-            with contextlib.suppress(InputError):  # no interval, one n, ...: nothing to draw
-                yield draw(kind, some, WIDTHS[width])
+    asked = [(kind, some) for some in of_n for kind in _AT_EACH_N] + [(kind, rows) for kind in _OVER_ALL]
+    for kind, some in asked:
+        drawn = len({(row["estimator"], str(row["params"])) for row in some})
+        width = "single" if kind in _SMALL and drawn <= _FEW else "double"
+        with contextlib.suppress(InputError):  # no interval, one n, ...: nothing to draw
+            yield draw(kind, some, WIDTHS[width])
 
 
 def _figure(number: int, figure: Figure, caption: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def table(
         groups = summaries(cells, units)
         if form == "csv":
             return display.to_csv([line for group in groups for line in group])
-        tables = [summary(group, rule) for group in groups]
+        tables = [summary(group, rule, units) for group in groups]
     else:
         found = records(cells)
         if form == "csv":
@@ -244,9 +244,8 @@ def rounded(value: float, error: float | None) -> tuple[str, str]:
     if max(abs(value), error or 0.0) >= 1e6:
         return f"{value:.2e}", "" if error is None else f"{error:.0e}"
     decimals = _decimals(abs(value), 3) if error is None else _decimals(error, 1 + (_first_digit(error) == 1))
-    return tuple(  # no minus before a zero
-        re.sub(r"^-(?=[0.]*$)", "", f"{number:.{decimals}f}") if number is not None else "" for number in (value, error)
-    )  # type: ignore[return-value]
+    text, after = (f"{number:.{decimals}f}" for number in (value, error or 0.0))
+    return re.sub(r"^-(?=[0.]*$)", "", text), "" if error is None else after  # no minus before a zero
 
 
 def _first_digit(value: float) -> int:
@@ -314,8 +313,8 @@ def _cell_lines(found: Sequence[Cell], score: str, units: str) -> list[dict[str,
 # Each estimator over all its tasks
 
 
-def summary(lines: Sequence[Mapping[str, Any]], rule: str = "") -> Table:
-    """Lay out the estimators of one quantity at one n, as `summary_lines` has them."""
+def summary(lines: Sequence[Mapping[str, Any]], rule: str = "", units: str = "nats") -> Table:
+    """Lay out the estimators of one quantity at one n, as `summaries` has them in these units."""
     shown = []
     for line in lines:
         entries = (
@@ -327,6 +326,7 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "") -> Table:
         )
         shown.append((line["estimator"], entries))
     first = lines[0]
+    unit = display.unit_of(first["quantity"], units)
     facts = [
         f"Estimators of {_words(first['quantity'])} at n = {first['n']}, over {_span(line['tasks'] for line in lines)}"
         " tasks.",
@@ -335,7 +335,7 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "") -> Table:
         "interval over tasks; failures rank last."
         if first["ranked"]
         else "",
-        "|bias|, RMSE and CPU time: median over tasks. Failures: trials without an estimate, of all.",
+        f"|bias| and RMSE{unit and ' ' + unit}, and CPU time: median over tasks. Failures: trials without an estimate.",
         *_stale(lines),
     ]
     heads = ("estimator", "solved", "rank", "|bias|", "RMSE", "CPU time", "failures")
