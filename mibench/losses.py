@@ -1,7 +1,7 @@
 """Variational bounds on mutual information as losses in torch, to train encoders with.
 
-Each function returns *minus* a bound on I(X; Y) in nats: minimising the loss maximises the information. The argument is
-scores of a critic f, which has no other part in the loss than its gradient, so that encoder and critic train together:
+Each function returns *minus* a lower bound on I(X; Y) in nats: minimising the loss maximises the information. The
+argument is scores of a critic f, which trains along with the encoder:
 
 >>> import torch
 >>> from mibench import losses
@@ -15,18 +15,23 @@ scores of a critic f, which has no other part in the loss than its gradient, so 
 of joint pairs (..., n) and of product pairs (..., m), such as pairs shuffled within the batch; `pairs_of(scores)` gives
 both from all pairs: `losses.nwj(*losses.pairs_of(scores))`. Leading dimensions are kept, a plain batch gives a scalar.
 
+`ba`, `club` and `l1out` take log densities in place of scores: log q(y_j | x_i) in row i, column j. `club` and `l1out`
+are upper bounds for the true p(y | x), to lower the information with: their loss is the bound itself. They do not train
+q: fit it by its likelihood, as `ba` does.
+
 The bounds themselves are in `mibench.estimators.variational.bounds`. Their values on batches that were trained on are
 no estimates: the estimators of the same names evaluate on held-out points.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from mibench.estimators.variational import bounds
 from mibench.interface import InputError
 
-__all__ = ["dv", "infonce", "interpolated", "jsd", "nwj", "pairs_of", "smile", "tuba"]
+__all__ = ["ba", "club", "dv", "flo", "infonce", "interpolated", "jsd", "l1out", "nwj", "pairs_of", "smile", "tuba"]
 
 
 def infonce(scores: Tensor) -> Tensor:
@@ -47,6 +52,11 @@ def interpolated(scores: Tensor, log_baseline: Tensor, alpha: float) -> Tensor:
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha = {alpha!r} is out of range; give a number from 0 to 1")
     return -bounds.interpolated(_all_pairs(scores), _baseline(scores, log_baseline), alpha)
+
+
+def flo(scores: Tensor, dual: Tensor) -> Tensor:
+    """Minus FLO of scores (..., K, K) and u(x_i, y_i) (..., K) of a second critic, which trains along."""
+    return -bounds.flo(_all_pairs(scores), _baseline(scores, dual, "dual"))
 
 
 def dv(joint: Tensor, product: Tensor) -> Tensor:
@@ -81,6 +91,22 @@ def smile(joint: Tensor, product: Tensor, tau: float = 5.0) -> Tensor:
     return trained + (-bounds.smile(joint, product, tau) - trained).detach()
 
 
+def ba(conditional: Tensor, marginal: Tensor | float) -> Tensor:
+    """Minus Barber-Agakov of log q(y_i | x_i) (..., n) and log p(y_i), or any constant in its place."""
+    constant = torch.as_tensor(marginal, dtype=conditional.dtype, device=conditional.device)
+    return -bounds.barber_agakov(conditional, constant)
+
+
+def club(scores: Tensor) -> Tensor:
+    """CLUB, an upper bound, of log q(y_j | x_i) (..., K, K)."""
+    return bounds.club(*pairs_of(scores))
+
+
+def l1out(scores: Tensor) -> Tensor:
+    """Leave-one-out, an upper bound, of log q(y_j | x_i) (..., K, K)."""
+    return bounds.leave_one_out(_all_pairs(scores))
+
+
 def pairs_of(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Joint (..., K) and product scores (..., K (K-1)) of all pairs (..., K, K): the diagonal, and all others."""
     return bounds.pairs_of(_all_pairs(scores))
@@ -92,11 +118,11 @@ def _all_pairs(scores: Tensor) -> Tensor:
     return scores
 
 
-def _baseline(scores: Tensor, log_baseline: Tensor) -> Tensor:
-    if log_baseline.shape != scores.shape[:-1]:
-        shapes = f"{tuple(log_baseline.shape)} for scores {tuple(scores.shape)}"
-        raise InputError(f"log_baseline has the shape {shapes}; give one number per row, {tuple(scores.shape[:-1])}")
-    return log_baseline
+def _baseline(scores: Tensor, values: Tensor, name: str = "log_baseline") -> Tensor:
+    if values.shape != scores.shape[:-1]:
+        shapes = f"{tuple(values.shape)} for scores {tuple(scores.shape)}"
+        raise InputError(f"{name} has the shape {shapes}; give one number per row, {tuple(scores.shape[:-1])}")
+    return values
 
 
 def _pairs(joint: Tensor, product: Tensor) -> tuple[Tensor, Tensor]:

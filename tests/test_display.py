@@ -23,8 +23,8 @@ def row(**columns: Any) -> dict[str, Any]:
         "estimator": "ksg", "params": {"k": 3, "margins": "raw"}, "estimator_version": "1",
         "distribution": "independent", "distribution_version": "1",
         "dim_x": 5, "dim_y": 5, "n": 100, "seed": 1, "device": "cpu", "quantity": "mi",
-        "status": "ok", "estimate": 0.5, "low": 0.25, "high": 0.75, "level": 0.9, "truth": 0.6, "truth_low": 0.5,
-        "truth_high": 0.7, "truth_se": 0.05, "oracle": 0.55, "wall_s": 1.5, "cpu_s": 2.5, "peak_rss_mb": 80.0,
+        "status": "ok", "estimate": 0.5, "low": 0.25, "high": 0.75, "level": 0.9, "truth": 0.6, "truth_low": 0.6,
+        "truth_high": 0.6, "truth_se": 0.05, "oracle": 0.55, "wall_s": 1.5, "cpu_s": 2.5, "peak_rss_mb": 80.0,
         "diagnostics": {"steps": 3}, "warnings": [], "bound": "none",
     }  # fmt: skip
     return {**dict.fromkeys(COLUMNS), **known, **columns}
@@ -34,7 +34,20 @@ def row(**columns: Any) -> dict[str, Any]:
 # Units
 
 INFORMATION = {"estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle"}
-SCORES = {"truth", "truth_se", "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse", "mean_width"}
+SCORES = {
+    "truth",
+    "truth_low",
+    "truth_high",
+    "truth_se",
+    "mean",
+    "bias",
+    "bias_se",
+    "sd",
+    "rmse",
+    "mae",
+    "oracle_rmse",
+    "mean_width",
+}
 
 
 def test_bits_convert_what_is_information_and_nothing_else() -> None:

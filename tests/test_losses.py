@@ -27,6 +27,10 @@ ON_ALL_PAIRS: dict[str, tuple[Loss, Loss]] = {
         lambda scores: losses.interpolated(scores, scores.mean(-1), 0.3),
         lambda scores: bounds.interpolated(scores, scores.mean(-1), 0.3),
     ),
+    "flo": (
+        lambda scores: losses.flo(scores, scores.mean(-1)),
+        lambda scores: bounds.flo(scores, scores.mean(-1)),
+    ),
     "dv": (
         lambda scores: losses.dv(*losses.pairs_of(scores)),
         lambda scores: bounds.donsker_varadhan(*bounds.pairs_of(scores)),
@@ -114,6 +118,8 @@ def test_training_an_encoder_raises_its_information(name: str) -> None:
         scores, log_a = encoder(x, y)
         if name == "tuba":
             loss = losses.tuba(scores, log_a)
+        elif name == "flo":
+            loss = losses.flo(scores, log_a - scores.diagonal())  # then FLO is TUBA
         elif name == "interpolated":
             loss = losses.interpolated(scores, log_a, 0.5)
         else:
@@ -126,6 +132,23 @@ def test_training_an_encoder_raises_its_information(name: str) -> None:
     assert information(encoder) > 0.7 * best
 
 
+def test_upper_bounds_bound_and_barber_agakov_is_exact_for_true_densities() -> None:
+    """With log p(y_j | x_i) of a bivariate normal: l1out and club lie above the information, ba at it."""
+    rng = np.random.default_rng(1)
+    x = torch.from_numpy(rng.standard_normal((200, 100)))
+    y = RHO * x + math.sqrt(1 - RHO**2) * torch.from_numpy(rng.standard_normal((200, 100)))
+    variance, truth = 1 - RHO**2, -0.5 * math.log(1 - RHO**2)
+    log_density = -0.5 * (y[:, None] - RHO * x[..., None]) ** 2 / variance - 0.5 * math.log(2 * math.pi * variance)
+    log_margin = -0.5 * y**2 - 0.5 * math.log(2 * math.pi)
+    exact = losses.ba(log_density.diagonal(dim1=-2, dim2=-1), log_margin)
+    above, far_above = losses.l1out(log_density), losses.club(log_density)
+    assert abs(float(exact.mean()) + truth) < 4 * float(exact.std()) / math.sqrt(200)
+    assert float(above.mean()) > truth
+    expected = RHO**2 / variance
+    assert abs(float(far_above.mean()) - expected) < 4 * float(far_above.std()) / math.sqrt(200)
+    assert losses.ba(log_margin[0], 0.0).shape == ()
+
+
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
@@ -133,6 +156,7 @@ def test_training_an_encoder_raises_its_information(name: str) -> None:
         (lambda: losses.infonce(torch.zeros(4)), r"shape \(4,\)"),
         (lambda: losses.pairs_of(torch.zeros(1, 1)), "K >= 2"),
         (lambda: losses.tuba(torch.zeros(3, 3), torch.zeros(3, 1)), r"log_baseline has the shape \(3, 1\)"),
+        (lambda: losses.flo(torch.zeros(3, 3), torch.zeros(2)), r"dual has the shape \(2,\)"),
         (lambda: losses.interpolated(torch.zeros(3, 3), torch.zeros(3), 1.1), "alpha = 1.1 is out of range"),
         (lambda: losses.nwj(torch.zeros(3), torch.zeros(3, 3)), r"shapes \(3,\) and \(3, 3\)"),
         (lambda: losses.dv(torch.zeros(3), torch.zeros(0)), "not empty"),

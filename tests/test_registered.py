@@ -14,8 +14,10 @@ from mibench.testing import Check, distribution_checks, estimator_checks
 
 QUICK: dict[str, dict[str, Any]] = {
     "ba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "density-ratio": {"max_steps": 300, "validate_every": 25, "hidden": 32},
     "doe": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "dv": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "flo": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "infonce": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "interpolated": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "jsd": {"max_steps": 100, "validate_every": 25, "hidden": 32},
@@ -26,6 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "smile": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "tuba": {"max_steps": 100, "validate_every": 25, "hidden": 32},
     "vclub": {"max_steps": 100, "validate_every": 25, "hidden": 32},
+    "wasserstein": {"max_steps": 100, "validate_every": 25, "hidden": 32},
 }
 EXPECTED: dict[str, dict[str, str]] = {}
 

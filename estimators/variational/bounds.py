@@ -138,3 +138,20 @@ def leave_one_out(scores: Tensor) -> Tensor:
     others = scores.masked_fill(torch.eye(scores.shape[-1], dtype=torch.bool, device=scores.device), -math.inf)
     gains = scores.diagonal(dim1=-2, dim2=-1) - others.logsumexp(-2)
     return gains.mean(-1) + math.log(scores.shape[-1] - 1)
+
+
+def flo(scores: Tensor, dual: Tensor) -> Tensor:
+    """FLO: 1 - mean over i of u_i + exp(-u_i) mean_{j != i} exp(f_ij - f_ii), of scores (..., r, K) and u_i (..., r).
+
+    r points against K; the i-th point's partner is in column i. A lower bound in expectation for every f and every
+    u(x, y), by u + t exp(-u) >= 1 + log t; tight at f = pointwise MI plus any function of x and u = log t, the
+    logarithm of E exp(f(x, y') - f(x, y)) over y'. With u = log a(x) - f it is TUBA.
+    """
+    return 1 - (dual + (log_contrast(scores) - dual).exp()).mean(-1)
+
+
+def log_contrast(scores: Tensor) -> Tensor:
+    """Logarithm (..., r) of mean_{j != i} exp(f_ij - f_ii), of scores (..., r, K): the others against the partner."""
+    partner = torch.eye(*scores.shape[-2:], dtype=torch.bool, device=scores.device)
+    others = scores.masked_fill(partner, -math.inf).logsumexp(-1) - math.log(scores.shape[-1] - 1)
+    return others - scores.diagonal(dim1=-2, dim2=-1)

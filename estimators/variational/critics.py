@@ -82,6 +82,45 @@ class JointCritic(Critic):
         return scores
 
 
+class LipschitzCritic(Critic):
+    """f(x, y) = network([x, y]), whose layers all have spectral norm at most 1 (unless `spectral` is off).
+
+    With activations of slope at most 1 it then is 1-Lipschitz in the Euclidean distance of (x, y). Its first layer is
+    one matrix: were x and y normalised apart, as parts of a `JointCritic`, the slope could be sqrt(2), and an inner
+    product of embeddings has no largest slope. So the first layer is paid per pair too.
+    """
+
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        generators: Generators,
+        *,
+        hidden: int,
+        layers: int,
+        activation: Activation,
+        spectral: bool = True,
+    ) -> None:
+        super().__init__()
+        sizes = [dim_x + dim_y, *[hidden] * layers, 1]
+        self.network = perceptron(sizes, generators, activation, zero_last=True, spectral=spectral)
+        self.numbers_per_pair = max(dim_x + dim_y, hidden)
+
+    def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Critic.all_pairs`."""
+        n, m = x.shape[1], y.shape[1]
+        return self._scores(x[:, :, None].expand(-1, -1, m, -1), y[:, None].expand(-1, n, -1, -1))
+
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
+        partners = torch.stack([y.roll(-shift, 1) for shift in shifts], 1)
+        return self._scores(x[:, None].expand(-1, len(shifts), -1, -1), partners)
+
+    def _scores(self, x: Tensor, y: Tensor) -> Tensor:
+        scores: Tensor = self.network(torch.cat([x, y], -1)).squeeze(-1)
+        return scores
+
+
 class OfX(Critic):
     """f(x, y) = network(x), such as minus the logarithm of a baseline."""
 
@@ -127,7 +166,6 @@ def make_critic(
     layers: int,
     embedding: int,
     activation: Activation = "softplus",
-    spectral: bool = False,
 ) -> Critic:
     """A critic of `layers` hidden layers of width `hidden`, one replica for each generator.
 
@@ -135,7 +173,7 @@ def make_critic(
     """
 
     def network(*sizes: int, zero_last: bool = False) -> nn.Sequential:
-        return perceptron(sizes, generators, activation, zero_last=zero_last, spectral=spectral)
+        return perceptron(sizes, generators, activation, zero_last=zero_last)
 
     middle = [hidden] * layers
     if kind == "separable":

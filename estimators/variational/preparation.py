@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from mibench.interface import Array
 
 Rows = NDArray[np.intp]
-Margins = Literal["standard", "normal"]
+Margins = Literal["standard", "normal", "given"]
 Codes = NDArray[np.float32]
 MOST_LEVELS = 64  # of a label column that get an indicator each
 
@@ -48,8 +48,8 @@ def encode(block: Array, discrete: tuple[bool, ...] | None, training: Rows, marg
     """Columns as a network takes them; everything fitted (levels, mean and scale, ranks) is of the training rows.
 
     A column of labels becomes one indicator per level, for the `MOST_LEVELS` most frequent ones. Every other column,
-    and labels of still more levels (counts, say), are standardised or mapped to normal scores. All maps are functions
-    of one variable's column, so that a lower bound on the codes is one on the variables.
+    and labels of still more levels (counts, say), are standardised, mapped to normal scores, or ("given") centred only.
+    All maps are functions of one variable's column, so that a lower bound on the codes is one on the variables.
     """
     columns: list[Array] = []
     for values, is_label in zip(block.T, discrete or (False,) * block.shape[1], strict=True):
@@ -64,7 +64,8 @@ def encode(block: Array, discrete: tuple[bool, ...] | None, training: Rows, marg
             below, at_most = np.searchsorted(fitted, values, "left"), np.searchsorted(fitted, values, "right")
             columns.append(ndtri((below + at_most + 1) / (2 * len(fitted) + 2))[:, None])
         else:
-            columns.append(((values - fitted.mean()) / (fitted.std() or 1.0))[:, None])
+            scale = fitted.std() if margins == "standard" else 1.0
+            columns.append(((values - fitted.mean()) / (scale or 1.0))[:, None])
     return np.hstack(columns).astype(np.float32)
 
 

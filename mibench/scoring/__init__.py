@@ -6,9 +6,9 @@ measures of dependence that have no truth of their own. Every interval of a scor
 
 from __future__ import annotations
 
-from mibench.scoring.association import association
-from mibench.scoring.cells import CELL, LAW, LEVEL, METHOD, TASK, cells, solved_rule, summarise
+from mibench.scoring.cell import CELL, LAW, LEVEL, METHOD, TASK, cells, solved_rule, summarise
 from mibench.scoring.comparison import holm, paired_differences, ranks
+from mibench.scoring.dependence import association
 
 __all__ = [
     "CELL",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mibench.interface import Array
-from mibench.scoring.cells import (
+from mibench.scoring.cell import (
     LEVEL,
     METHOD,
     ROUNDING,

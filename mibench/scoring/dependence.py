@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mibench.interface import Array
-from mibench.scoring.cells import LAW, METHOD, ROUNDING, asked_level, number, read
+from mibench.scoring.cell import LAW, METHOD, ROUNDING, asked_level, number, read
 
 if TYPE_CHECKING:
     import pandas as pd

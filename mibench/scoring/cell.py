@@ -89,6 +89,7 @@ def cells(
 
     table = frame.loc[first, [*CELL, "quantity"]].reset_index(drop=True)
     table["params"] = table["params"].map(json.loads)
+    table["interval"] = table["interval"].where(table["interval"].notna(), None)
     table["trials"] = np.bincount(code, minlength=len(first))
     table["ok"] = np.bincount(code[ok], minlength=len(first))
     failures = _failures(code[~ok], frame["status"].to_numpy()[~ok], len(first))
@@ -152,11 +153,10 @@ def read(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, names: Sequence[str])
     import pandas as pd
 
     frame = rows.reset_index(drop=True) if isinstance(rows, pd.DataFrame) else _columns(rows, (*names, *_NUMBERS))
-    words = {name: frame[name] for name in names if name not in _NUMBERS}
-    words |= {
-        name: column.astype(object).where(column.notna(), None)
-        for name, column in words.items()
-        if column.dtype.kind not in "iu"
+    words = {
+        name: frame[name] if frame[name].dtype.kind in "iu" else frame[name].astype(object)
+        for name in names
+        if name not in _NUMBERS
     }
     words["params"] = as_text(frame["params"])
     nothing = pd.Series(np.nan, index=frame.index)
