@@ -628,8 +628,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from mibench import report
-    from mibench.report import figures
+    from mibench.report import drawing, figures
 
     path = Path(options.out or f"{options.kind}.pdf")
     figures.check_path(path)
@@ -637,19 +636,19 @@ def _plot(options: argparse.Namespace) -> int:
     if options.against is not None and options.kind != "scaling":
         raise InputError(f"--against is for scaling, not for {options.kind}")
     if options.kind == "samples":
-        drawn = report.draw_samples(_items(options.distribution), width, **_size(options))
+        drawn = drawing.draw_samples(_items(options.distribution), width, **_size(options))
     else:
         words = {} if options.against is None else {"against": options.against}
-        drawn = report.draw(options.kind, _selected(options), width, **words)
+        drawn = drawing.draw(options.kind, _selected(options), width, **words)
     figures.save(drawn.figure, path)
     print(f"{path}\n{drawn.caption}", flush=True)
     return 0
 
 
 def _table(options: argparse.Namespace) -> int:
-    from mibench import report, scoring
+    from mibench import scoring
     from mibench.progress import say
-    from mibench.report import citations, tables
+    from mibench.report import citations, marked, tables
 
     _check_out(options)
     rows = _selected(options)
@@ -658,7 +657,7 @@ def _table(options: argparse.Namespace) -> int:
         if without:
             say(f"no citation is known of {', '.join(without)}")
     else:
-        cells, rule = scoring.cells(report.marked(rows)), scoring.solved_rule()
+        cells, rule = scoring.cells(marked(rows)), scoring.solved_rule()
         layout = {"columns": options.columns, "units": options.units}
         text = tables.table(cells, options.score, options.format, **layout, rule=rule)
     _write(text, options)

@@ -1,16 +1,9 @@
-"""Figures and tables of what was measured: each kind is a function from a table of cells, or of rows, to a figure."""
+"""Figures, tables and reports of what was measured; here is what there is, for a command line that loads none of it."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from mibench.interface import InputError
-from mibench.registry import nearest
-
-if TYPE_CHECKING:
-    from mibench.report.figures import Drawn
+from typing import Any
 
 # Kind -> what it shows. The function of a kind has its name, in the module of its name.
 KINDS = {
@@ -38,48 +31,9 @@ SCORES = {
 FORMATS = ("latex", "markdown", "html", "csv")
 AGAINST = ("n", "dim", "mi")  # what `scaling` may stand on
 WIDTHS = {"single": 3.4, "double": 7.0}  # inches: one column or two of a paper
-_OF_ROWS = ("learning",)
 STALE = "†"
 
 
 def marked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Give the estimators of rows that other code made a dagger, which keeps them in cells of their own."""
     return [{**row, "estimator": f"{row['estimator']}{STALE}"} if row.get("stale") else dict(row) for row in rows]
-
-
-def draw(kind: str, rows: Sequence[Mapping[str, Any]], width: float, **words: Any) -> Drawn:
-    """Draw rows as a figure of a kind, `width` inches wide; rows that are stale carry a dagger."""
-    import matplotlib as mpl
-    import pandas as pd
-
-    from mibench.report.figures import STYLE
-    from mibench.scoring import summarise
-
-    if kind not in KINDS:
-        raise InputError(f"unknown figure {kind!r}{nearest(kind, list(KINDS))}; accepted: {', '.join(KINDS)}")
-    name = kind.replace("-", "_")
-    function = getattr(importlib.import_module(f"mibench.report.{name}"), name)
-    with mpl.rc_context(STYLE):
-        drawn: Drawn = function(
-            pd.DataFrame(marked(rows)) if kind in _OF_ROWS else pd.DataFrame(summarise(marked(rows))), width, **words
-        )
-    if any(row.get("stale") for row in rows):
-        drawn = drawn._replace(caption=f"{drawn.caption} {STALE}: rows made by other code.")
-    return drawn
-
-
-def draw_samples(
-    names: Sequence[str], width: float, dim_x: int | None = None, dim_y: int | None = None, mi: float | None = None
-) -> Drawn:
-    """Draw points of the one distribution named, at the size asked for."""
-    import mibench
-    from mibench.plan import make_task
-    from mibench.report import figures, samples
-
-    if len(names) != 1:
-        raise InputError(f"samples draws one distribution, not {len(names)}; give --distribution NAME")
-    task = make_task(names[0], dim_x, dim_y, mi)
-    what = f"Points of {task.name}, {task.distribution.dim_x} × {task.distribution.dim_y}, and their pointwise MI"
-    return figures.Drawn(
-        samples.picture(task.distribution, task.name, width=width), f"{what}; mibench {mibench.__version__}."
-    )

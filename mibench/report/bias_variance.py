@@ -17,6 +17,7 @@ from mibench.report.figures import (
     left_out,
     legend_below,
     look,
+    of_one_quantity,
     root_mean_square,
     seeds_of,
 )
@@ -34,6 +35,7 @@ def bias_variance(cells: pd.DataFrame, width: float) -> Drawn:
     same samples, has no bias and the standard deviation `oracle_rmse`. Estimators without a score on every task are
     left out.
     """
+    cells, others = of_one_quantity(cells)
     cells = labelled(cells)
     cells = cells.assign(both=cells["bias"] * cells["sd"])  # one seed has no spread, an unknown truth no bias
     if cells["sd"].isna().all():
@@ -90,5 +92,6 @@ def bias_variance(cells: pd.DataFrame, width: float) -> Drawn:
             "arcs: equal RMSE",
             "star: oracle, the mean pointwise MI of the same samples" if oracle is not None else "",
             left_out(missing, "without a score on every task"),
+            others,
         ),
     )

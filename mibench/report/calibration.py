@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from mibench.interface import InputError
 from mibench.report.figures import Drawn, caption, legend_below, listed, look, named, seeds_of
-
-_Z = 1.96  # of the 95% interval about a share
+from mibench.scoring import LEVEL, wilson
 
 
 def calibration(cells: pd.DataFrame, width: float) -> Drawn:
     """Draw the share of intervals that hold the truth against their nominal level, all tasks together.
 
-    Bars are 95% Wilson intervals of the share. Points below the diagonal promise too much. An estimator's bias counts:
+    Bars are 90% Wilson intervals of the share. Points below the diagonal promise too much. An estimator's bias counts:
     an interval about a biased estimate misses the truth however wide its spread says it should be.
     """
     cells = named(cells)
@@ -39,9 +37,8 @@ def calibration(cells: pd.DataFrame, width: float) -> Drawn:
     for place, label in enumerate(labels):
         line = pooled[pooled["label"] == label].sort_values("level")
         shares = line["held"] / line["intervals"]
-        ends = [wilson(int(k), int(n)) for k, n in zip(line["held"], line["intervals"], strict=True)]
-        lengths = [[share - low for share, (low, _) in zip(shares, ends, strict=True)],
-                [high - share for share, (_, high) in zip(shares, ends, strict=True)]]  # fmt: skip
+        low, high = wilson(shares, line["intervals"])
+        lengths = np.maximum([shares - low, high - shares], 0)  # rounding at shares of 0 and 1
         beside = line["level"] + 0.012 * (place - (len(labels) - 1) / 2)  # or the bars would hide each other
         drawn = axes.errorbar(beside, shares, yerr=lengths, elinewidth=0.6, **look(place))
         drawn[0].set_label(label)
@@ -53,13 +50,5 @@ def calibration(cells: pd.DataFrame, width: float) -> Drawn:
     counts = listed(sorted(set(pooled["intervals"].astype(int))))
     kinds = " and ".join(sorted(set(methods)))
     what = f"Coverage of {kinds} intervals, {cells['task'].nunique()} tasks together"
-    bars = f"{counts} intervals a point, with the 95% Wilson interval of the share"
+    bars = f"{counts} intervals a point, with the {LEVEL:.0%} Wilson interval of the share"
     return Drawn(figure, caption(what, cells, seeds_of(cells), bars))
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95% Wilson interval of a share."""
-    share, z2 = successes / trials, _Z**2
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = _Z / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    return max(0.0, centre - half), min(1.0, centre + half)

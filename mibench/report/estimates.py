@@ -15,6 +15,7 @@ from mibench.report.figures import (
     label_edges,
     labelled,
     look,
+    of_one_quantity,
     panels,
     seeds_of,
     set_title,
@@ -28,6 +29,7 @@ def estimates(cells: pd.DataFrame, width: float) -> Drawn:
 
     The line is the truth, the band about it the RMSE of the oracle, the mean pointwise MI of the same samples.
     """
+    cells, others = of_one_quantity(cells)
     cells = labelled(cells[cells["truth"].notna() | (cells["ok"] == 0)])
     cells = cells[cells["task"].isin(cells[cells["truth"].notna()]["task"])]  # a trial that failed tells no truth
     tasks, labels = list(dict.fromkeys(cells["task"])), list(dict.fromkeys(cells["label"]))
@@ -39,7 +41,7 @@ def estimates(cells: pd.DataFrame, width: float) -> Drawn:
         axes.tick_params(labelleft=number % column_count(grid) == 0)
     label_edges(grid, "MI (nats)")
     what = "Mean estimate ± standard deviation over seeds; line: truth; band: RMSE of the oracle"
-    return Drawn(figure, caption(what, cells, seeds_of(cells)))
+    return Drawn(figure, caption(what, cells, seeds_of(cells), others))
 
 
 def _draw_task(axes: Axes, task: str, labels: list[str], cells: pd.DataFrame) -> None:

@@ -180,6 +180,14 @@ def _sizes(cells: pd.DataFrame) -> list[str]:
     return [f"{x} × {y}" for x, y in zip(cells["dim_x"], cells["dim_y"], strict=True)]
 
 
+def of_one_quantity(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Keep mutual information, or the first quantity where nobody estimates it: others have another truth."""
+    quantity = "mi" if (cells["quantity"] == "mi").any() else cells["quantity"].iloc[0]
+    others = cells[cells["quantity"] != quantity]
+    names = list(dict.fromkeys(others["estimator"]))
+    return cells[cells["quantity"] == quantity], left_out(names, f"estimates of another quantity than {quantity}")
+
+
 def complete(cells: pd.DataFrame, column: str) -> tuple[pd.DataFrame, list[str]]:
     """Keep the estimators that have a score on every task, so that each is averaged over the same; name the others."""
     tasks = cells["task"].nunique()

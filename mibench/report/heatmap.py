@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 
 from mibench.interface import InputError
 from mibench.report.figures import ERROR, Drawn, caption, labelled, seeds_of
+from mibench.scoring import solved_rule
 
 _MOST = 1.0  # nats: beyond it the colour says "far off", and the number how far
 _HEIGHT = 0.17  # inches of a row
@@ -67,7 +68,7 @@ def heatmap(cells: pd.DataFrame, width: float) -> Drawn:
     counts = f"{cells['label'].nunique()} estimators on {cells['task'].nunique()} tasks"
     more = [
         "hatched: trials failed, or are not supported" if (cells["ok"] < cells["trials"]).any() else "",
-        "bold: solved, |mean − truth| ≤ max(0.05 nats, 5%) and sd ≤ 0.1" if "solved" in cells else "",
+        f"bold: solved, {solved_rule()}" if cells["solved"].eq(True).any() else "",
         "" if size >= _SMALLEST else "the figure is too narrow for numbers",
     ]
     return Drawn(figure, caption(f"Bias (mean − truth, nats) of {counts}", cells, seeds_of(cells), *more))
@@ -92,7 +93,7 @@ def _draw_cell(axes: Axes, place: tuple[int, int], cell: Any, colour: Any, size:
     else:
         text = "no truth"
     dark = has_bias and _luminance(colour) < 0.35
-    bold = "solved" in cell and bool(pd.notna(cell["solved"])) and bool(cell["solved"])
+    bold = cell["solved"] is True
     behind = {"facecolor": face, "edgecolor": "none", "boxstyle": "square,pad=0.1"} if failed else None
     longest = max(map(len, text.split("\n")))
     fitting = min(size, size * 5.4 / longest) if longest > 5 else size

@@ -22,7 +22,8 @@ import mibench
 from mibench import display, scoring
 from mibench.interface import InputError, parameters_of
 from mibench.registry import estimators, write_value
-from mibench.report import STALE, WIDTHS, draw, figures, formats, marked, tables
+from mibench.report import STALE, WIDTHS, figures, formats, marked, tables
+from mibench.report.drawing import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

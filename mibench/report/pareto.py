@@ -16,6 +16,7 @@ from mibench.report.figures import (
     left_out,
     legend_below,
     look,
+    of_one_quantity,
     plain_log,
     root_mean_square,
     seeds_of,
@@ -30,6 +31,7 @@ def pareto(cells: pd.DataFrame, width: float) -> Drawn:
     A point for each estimator and n, those of an estimator joined from the smallest n on. The grey line is the front at
     the largest n: the estimators that none beats in both. Estimators without a score on every task are left out.
     """
+    cells, others = of_one_quantity(cells)
     kept, missing = complete(labelled(cells), "rmse")
     points: dict[str, list[tuple[float, float]]] = {}
     for (label, _), group in kept.sort_values("n", kind="stable").groupby(["label", "n"], sort=False):
@@ -68,6 +70,7 @@ def pareto(cells: pd.DataFrame, width: float) -> Drawn:
             seeds_of(kept),
             f"grey: the front that none beats in both{f', at n = {largest}' if kept['n'].nunique() > 1 else ''}",
             left_out(missing, "without a score on every task"),
+            others,
         ),
     )
 

@@ -15,7 +15,17 @@ from matplotlib.patches import Patch
 from mibench.interface import InputError
 from mibench.registry import distributions, nearest, parse_spec
 from mibench.report import AGAINST
-from mibench.report.figures import Drawn, caption, legend_below, look, named, one_each, plain_log, seeds_of
+from mibench.report.figures import (
+    Drawn,
+    caption,
+    legend_below,
+    look,
+    named,
+    of_one_quantity,
+    one_each,
+    plain_log,
+    seeds_of,
+)
 
 _AXES = {"n": "n", "dim": "dimension", "mi": "true MI (nats)"}
 _MOST_PANELS = 8
@@ -30,7 +40,7 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None) -> Dr
     """
     if against is not None and against not in AGAINST:
         raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
-    cells = one_each(cells)
+    cells, others = of_one_quantity(one_each(cells))
     scales = list(AGAINST) if against is None else [against]
     found = {scale: some for scale in scales if (some := placed(cells, scale)) is not None}
     if not found:
@@ -61,7 +71,8 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None) -> Dr
     one = f" on {groups[0]}" if len(groups) == 1 else ""
     what = f"Estimates (mean ± standard deviation over seeds) and RMSE against {'MI' if scale == 'mi' else scale}{one}"
     return Drawn(
-        figure, caption(what, cells, seeds_of(cells), "oracle: RMSE of the mean pointwise MI of the same samples")
+        figure,
+        caption(what, cells, seeds_of(cells), "oracle: RMSE of the mean pointwise MI of the same samples", others),
     )
 
 

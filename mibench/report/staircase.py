@@ -21,6 +21,7 @@ from mibench.report.figures import (
     legend_below,
     listed,
     look,
+    of_one_quantity,
     panels,
     seeds_of,
     set_title,
@@ -35,6 +36,7 @@ def staircase(cells: pd.DataFrame, width: float) -> Drawn:
 
     A panel for each family of tasks that differ in their MI alone, such as those of the suite `staircase`.
     """
+    cells, others = of_one_quantity(cells)
     found = placed(labelled(cells), "mi")
     if found is None:
         raise InputError(
@@ -59,7 +61,7 @@ def staircase(cells: pd.DataFrame, width: float) -> Drawn:
     handles = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
     legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.9)])
     what = "Estimates (mean ± standard deviation over seeds) along steps of the true MI"
-    return Drawn(figure, caption(what, found, seeds_of(found)))
+    return Drawn(figure, caption(what, found, seeds_of(found), others))
 
 
 def training_staircase(

@@ -6,7 +6,7 @@ measures of dependence that have no truth of their own. Every interval of a scor
 
 from __future__ import annotations
 
-from mibench.scoring.cell import CELL, LAW, LEVEL, METHOD, TASK, cells, solved_rule, summarise
+from mibench.scoring.cell import CELL, LAW, LEVEL, METHOD, TASK, cells, solved_rule, summarise, wilson
 from mibench.scoring.comparison import holm, paired_differences, ranks
 from mibench.scoring.dependence import association
 
@@ -23,4 +23,5 @@ __all__ = [
     "ranks",
     "solved_rule",
     "summarise",
+    "wilson",
 ]

@@ -126,7 +126,7 @@ def cells(
     ends = _bootstrap_ratios(code[use], frame["oracle_square"].to_numpy()[use], frame["square"].to_numpy()[use])
     table.loc[many, ["efficiency_low", "efficiency_high"]] = ends
     table["coverage"] = means["inside"]
-    table["coverage_low"], table["coverage_high"] = _wilson(table["coverage"], table["intervals"])
+    table["coverage_low"], table["coverage_high"] = wilson(table["coverage"], table["intervals"])
     table["mean_width"] = means["width"]
     table[["median_wall_s", "median_cpu_s"]] = groups[["wall_s", "cpu_s"]].median()
     solved = _solved(table, solved_within, solved_sd)
@@ -256,7 +256,8 @@ def quantiles(resampled: Array) -> Array:
     return ends
 
 
-def _wilson(share: pd.Series[float], count: pd.Series[int]) -> tuple[pd.Series[float], pd.Series[float]]:
+def wilson(share: pd.Series[float], count: pd.Series[int]) -> tuple[pd.Series[float], pd.Series[float]]:
+    """Return the Wilson interval, at `LEVEL`, of a share of `count`."""
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     middle = (count * share + z**2 / 2) / (count + z**2)
     reach = z * np.sqrt(count * share * (1 - share) + z**2 / 4) / (count + z**2)
