@@ -35,12 +35,14 @@ Row = dict[str, Any]
 def row(estimator: str, task: str = "gaussian-sparse", estimate: float | None = 1.0, **columns: Any) -> Row:
     """A row as the store gives it; without an estimate it failed, and knows no truth."""
     ok = estimate is not None
-    made = {"estimator": estimator, "distribution": task, "estimate": estimate, "params": {}, "estimator_version": "1",
-            "distribution_version": "1", "dim_x": 2, "dim_y": 2, "n": 100, "seed": 0, "device": "cpu", "quantity": "mi",
-            "bound": "none", "status": "ok" if ok else "error", "truth": 1.0 if ok else None,
-            "truth_se": 0.0 if ok else None, "oracle": 1.05 if ok else None, "wall_s": 0.2, "cpu_s": 0.1,
-            "diagnostics": {}, "warnings": [], "run_key": str(id(columns)), "attempt": 1, "code": "c",
-            "created_utc": "now", "environment": "here"}  # fmt: skip
+    made: Row = {
+        "estimator": estimator, "distribution": task, "estimate": estimate, "params": {}, "estimator_version": "1",
+        "distribution_version": "1", "dim_x": 2, "dim_y": 2, "n": 100, "seed": 0, "device": "cpu", "quantity": "mi",
+        "bound": "none", "status": "ok" if ok else "error", "truth": 1.0 if ok else None,
+        "truth_se": 0.0 if ok else None, "oracle": 1.05 if ok else None, "wall_s": 0.2, "cpu_s": 0.1,
+        "diagnostics": {}, "warnings": [], "run_key": "k", "attempt": 1, "code": "c",
+        "created_utc": "now", "environment": "here",
+    }  # fmt: skip
     return {**dict.fromkeys(COLUMNS), **made, **columns}
 
 
@@ -138,6 +140,18 @@ def test_heatmap_too_narrow_for_numbers_says_so() -> None:
     figure, caption = draw("heatmap", rows)
     assert not axes_of(figure).texts
     assert "too narrow for numbers" in caption
+    with pytest.raises(InputError, match=r"30 columns do not fit into 3.4 inches; name fewer, or --width double"):
+        draw(
+            "heatmap",
+            [{**one, "distribution": f"a-task-with-a-name-of-some-length-{one['distribution']}"} for one in rows],
+        )
+
+
+def test_a_long_legend_leaves_its_room_to_the_axes() -> None:
+    rows = [one for place in range(40) for one in seeds(f"estimator-{place}", [1.1 + place, 1.3 + place])]
+    few, _ = draw("pareto", rows[:4])
+    many, _ = draw("pareto", rows)
+    assert axes_of(many).bbox.height == pytest.approx(axes_of(few).bbox.height, rel=0.1)
 
 
 def test_bias_variance_of_one_task_keeps_the_sign() -> None:

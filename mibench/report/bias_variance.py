@@ -57,7 +57,7 @@ def bias_variance(cells: pd.DataFrame, width: float) -> Drawn:
     right, top = max(right, 0.5 * top), max(top, 0.5 * right)  # no axis so short that its ticks have no room
     left = -right if tasks == 1 else 0.0
     high = min((width - 0.6) * top / (right - left), _HIGHEST)
-    figure = Figure(figsize=(width, high + 0.9), layout="constrained")
+    figure = Figure(figsize=(width, high + 0.45), layout="constrained")
     axes = figure.subplots()
     if tasks == 1:
         axes.axvline(0, color="0.8", linewidth=0.6, zorder=0)

@@ -29,7 +29,7 @@ def calibration(cells: pd.DataFrame, width: float) -> Drawn:
     held = (cells["coverage"] * cells["intervals"]).round()
     pooled = cells.assign(held=held).groupby(["label", "level"], sort=False)[["held", "intervals"]].sum().reset_index()
 
-    figure = Figure(figsize=(width, 0.85 * width), layout="constrained")
+    figure = Figure(figsize=(width, min(0.85 * width, 3.2)), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="black", linewidth=0.6)
     labels = list(dict.fromkeys(pooled["label"]))

@@ -117,19 +117,21 @@ def plain_log(axis: Axis) -> None:
     """Label a logarithmic axis with plain numbers, as many to a decade as its range leaves room for."""
     low, high = axis.get_view_interval()
     decades = math.log10(high / low)
-    steps = [(2.5, (1.0,)), (1.3, (1.0, 3.0)), (0.5, (1.0, 2.0, 5.0)), (0.0, (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))]
-    subs = next(subs for least, subs in steps if decades >= least)
+    steps = [(2.5, (1.0,)), (1.3, (1.0, 3.0)), (0.9, (1.0, 2.0, 5.0)), (0.4, (1.0, 2.0, 3.0, 5.0))]
+    dense = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
+    subs = next((subs for least, subs in steps if decades >= least), dense)
     axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
-    """Name what is drawn below the figure, in as many columns as its width has room for."""
+    """Name what is drawn below the figure, which grows by that, in as many columns as its width has room for."""
     longest = max(len(str(handle.get_label())) for handle in handles)
     room = int(figure.get_figwidth() * 72 / (3.7 * longest + 22))
     lines = -(-len(handles) // max(1, room))
     ncols = -(-len(handles) // lines)
+    figure.set_figheight(figure.get_figheight() + 0.07 + 0.13 * lines)
     figure.legend(handles=list(handles), loc="outside lower center", ncols=ncols, frameon=False, handlelength=2.2,
                   columnspacing=1.2, borderaxespad=0.2)  # fmt: skip
 

@@ -40,7 +40,10 @@ def heatmap(cells: pd.DataFrame, width: float) -> Drawn:
     norm = Normalize(-limit, limit)
 
     name_width = _LETTER * 6 / 72 * max(map(len, downs)) + 0.1
-    size = min(6.0, (width - name_width) / len(acrosses) * 72 / (5.4 * _LETTER))
+    pitch = 72 * (width - name_width) / len(acrosses)  # points of a column
+    if pitch < _SMALLEST:
+        raise InputError(f"{len(acrosses)} columns do not fit into {width:g} inches; name fewer, or --width double")
+    size = min(6.0, pitch / (5.4 * _LETTER))
     tall = _LETTER * 6 / 72 * max(map(len, acrosses))
     figure = Figure(figsize=(width, _HEIGHT * len(downs) + tall + 0.65), layout="constrained")
     axes = figure.subplots()
@@ -48,7 +51,7 @@ def heatmap(cells: pd.DataFrame, width: float) -> Drawn:
         place = (acrosses.index(cell[columns]), downs.index(cell[rows]))
         _draw_cell(axes, place, cell, ERROR(norm(cell["bias"])), size if size >= _SMALLEST else None)
     axes.set(xlim=(-0.5, len(acrosses) - 0.5), ylim=(len(downs) - 0.5, -0.5))
-    axes.set_xticks(range(len(acrosses)), acrosses, rotation=90)
+    axes.set_xticks(range(len(acrosses)), acrosses, rotation=90, fontsize=min(6.0, 0.9 * pitch))
     axes.set_yticks(range(len(downs)), downs)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -60,7 +63,7 @@ def heatmap(cells: pd.DataFrame, width: float) -> Drawn:
         extend="both" if beyond else "neither",
         shrink=0.6,
         aspect=40,
-        pad=0.04,
+        pad=0.1 / figure.get_figheight(),
     )
     bar.set_label("mean − truth (nats)")
     bar.outline.set_linewidth(0.4)

@@ -38,7 +38,7 @@ def pareto(cells: pd.DataFrame, width: float) -> Drawn:
         seconds = max(float(group["median_cpu_s"].median()), _SHORTEST)
         points.setdefault(str(label), []).append((seconds, root_mean_square(group["rmse"])))
     points = {label: points[label] for label in dict.fromkeys(kept["label"])}
-    figure = Figure(figsize=(width, min(0.7 * width, 3.2)), layout="constrained")
+    figure = Figure(figsize=(width, min(0.6 * width, 2.8)), layout="constrained")
     axes = figure.subplots()
     axes.set(xscale="log", yscale="log", xlabel="CPU seconds per trial", ylabel="RMSE (nats)")
     axes.grid(color="0.93", linewidth=0.5)

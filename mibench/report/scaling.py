@@ -55,7 +55,7 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None) -> Dr
 
     cells = named(cells)
     labels = list(dict.fromkeys(cells["label"]))
-    figure = Figure(figsize=(width, 0.35 + 1.45 * len(groups)), layout="constrained")
+    figure = Figure(figsize=(width, 0.15 + 1.35 * len(groups)), layout="constrained")
     grid = figure.subplots(len(groups), 2, squeeze=False, sharex="row")
     for (left, right), group in zip(grid, groups, strict=True):
         _draw_group(left, right, cells[cells["group"] == group], labels, scale)
