@@ -7,7 +7,6 @@ users' own code printed.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.resources
 import inspect
 import re
@@ -58,6 +57,7 @@ def page(
     rule = scoring.solved_rule()
     names = list(dict.fromkeys(row["estimator"] for row in rows))
     failures = list(_failures(rows))
+    drawn, undrawn = _figures(rows)
     return _template().render(
         version=mibench.__version__,
         created=created,
@@ -71,7 +71,8 @@ def page(
             for score in ("mean", "rmse")
             if score == "mean" or any(cell["rmse"] is not None for cell in group)
         ],
-        figures=[_figure(number, *one) for number, one in enumerate(_figures(rows), start=1)],
+        figures=[_figure(number, *one) for number, one in enumerate(drawn, start=1)],
+        undrawn=undrawn,
         sections=[_section(name, records, rows) for name in names],
         failures=failures[:_MOST_FAILURES],
         failures_left=len(failures) - _MOST_FAILURES,
@@ -148,16 +149,20 @@ def _spans(numbers: Iterator[int]) -> str:
 # Figures
 
 
-def _figures(rows: Sequence[Row]) -> Iterator[Drawn]:
-    """Draw what these rows of mutual information have something for: kinds that average over tasks at each n."""
+def _figures(rows: Sequence[Row]) -> tuple[list[Drawn], list[str]]:
+    """Draw what these rows of mutual information have something for; and say why the other kinds are not drawn."""
     rows = [row for row in rows if row["quantity"] == "mi"]
     of_n = [[row for row in rows if row["n"] == n] for n in sorted({row["n"] for row in rows})]
-    asked = [(kind, some) for some in of_n for kind in _AT_EACH_N] + [(kind, rows) for kind in _OVER_ALL]
+    asked = [(kind, some) for some in of_n for kind in _AT_EACH_N] + [(kind, rows) for kind in _OVER_ALL if rows]
+    drawn, reasons = [], []
     for kind, some in asked:
-        drawn = len({(row["estimator"], str(row["params"])) for row in some})
-        width = "single" if kind in _SMALL and drawn <= _FEW else "double"
-        with contextlib.suppress(InputError):  # no interval, one n, ...: nothing to draw
-            yield draw(kind, some, WIDTHS[width])
+        count = len({(row["estimator"], str(row["params"])) for row in some})
+        width = "single" if kind in _SMALL and count <= _FEW else "double"
+        try:
+            drawn.append(draw(kind, some, WIDTHS[width]))
+        except InputError as error:
+            reasons.append(f"{kind}: {error}")
+    return drawn, reasons
 
 
 def _figure(number: int, figure: Figure, caption: str) -> dict[str, Any]:
