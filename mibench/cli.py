@@ -17,7 +17,7 @@ import mibench
 from mibench.interface import InputError
 from mibench.intervals import DEFAULT_LEVEL, METHODS
 from mibench.registry import estimators, make_estimator, nearest, split_list
-from mibench.report.kinds import AGAINST, KINDS, WIDTHS
+from mibench.report import AGAINST, FORMATS, KINDS, SCORES, WIDTHS
 from mibench.store import DEFAULT_STORE, plain
 
 if TYPE_CHECKING:
@@ -194,6 +194,26 @@ def _parser() -> argparse.ArgumentParser:
         "--against", choices=AGAINST, help="what scaling stands on (default: the first of them that varies)"
     )
     _add_selection(plot)
+
+    made = command("table", _table, "write a table of stored results: estimators x tasks, or each over all tasks")
+    made.add_argument(
+        "--score",
+        choices=tuple(SCORES),
+        default="mean",
+        help="what is shown; summary: solved, ranks, cost (default mean)",
+    )
+    made.add_argument(
+        "--columns", choices=("tasks", "estimators"), help="what goes across (default: the fewer of the two)"
+    )
+    made.add_argument(
+        "--bibtex", action="store_true", help="write the BibTeX entries of all in the table instead of the table"
+    )
+    _add_selection(made)
+    _add_output(made, FORMATS, units=True)
+
+    report = command("report", _report, "write a report on stored results as one HTML file")
+    _add_selection(report)
+    report.add_argument("--out", metavar="FILE", help="write the report to this file")
 
     export = command("export", _export, "write the stored rows to a file")
     export.add_argument("--all-attempts", action="store_true", help="earlier attempts of retried trials too")
@@ -608,8 +628,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from mibench import report
-    from mibench.report import figures
+    from mibench.report import drawing, figures
 
     path = Path(options.out or f"{options.kind}.pdf")
     figures.check_path(path)
@@ -617,12 +636,49 @@ def _plot(options: argparse.Namespace) -> int:
     if options.against is not None and options.kind != "scaling":
         raise InputError(f"--against is for scaling, not for {options.kind}")
     if options.kind == "samples":
-        drawn = report.draw_samples(_items(options.distribution), width, **_size(options))
+        drawn = drawing.draw_samples(_items(options.distribution), width, **_size(options))
     else:
         words = {} if options.against is None else {"against": options.against}
-        drawn = report.draw(options.kind, _selected(options), width, **words)
+        drawn = drawing.draw(options.kind, _selected(options), width, **words)
     figures.save(drawn.figure, path)
     print(f"{path}\n{drawn.caption}", flush=True)
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    from mibench import scoring
+    from mibench.progress import say
+    from mibench.report import citations, marked, tables
+
+    _check_out(options)
+    rows = _selected(options)
+    if options.bibtex:
+        text, without = citations.bibtex(scoring.cells(rows))
+        if without:
+            say(f"no citation is known of {', '.join(without)}")
+    else:
+        cells, rule = scoring.cells(marked(rows)), scoring.solved_rule()
+        layout = {"columns": options.columns, "units": options.units}
+        text = tables.table(cells, options.score, options.format, **layout, rule=rule)
+    _write(text, options)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    import datetime
+
+    from mibench.report import page
+    from mibench.store import Store
+
+    _check_out(options)
+    rows = _selected(options)
+    environments = {}
+    if options.rows is None:
+        store = Store(options.store)
+        environments = store.environments()
+        store.close()
+    created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    _write(page.page(rows, environments, source=options.rows or options.store, created=created), options)
     return 0
 
 

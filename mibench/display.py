@@ -33,13 +33,18 @@ _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
 _GAP = "  "
 # Accents that LaTeX writes before a letter, and letters that it names.
-_ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ".": "\u0307", "=": "\u0304",
+ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ".": "\u0307", "=": "\u0304",
             "v": "\u030c", "c": "\u0327", "H": "\u030b", "u": "\u0306", "k": "\u0328", "r": "\u030a"}  # fmt: skip
-_LETTERS = {"l": "ł", "L": "Ł", "o": "ø", "O": "Ø", "ss": "ß", "ae": "æ", "aa": "å", "i": "i", "&": "&", "%": "%"}
+LETTERS = {"l": "ł", "L": "Ł", "o": "ø", "O": "Ø", "ss": "ß", "ae": "æ", "aa": "å", "i": "i", "&": "&", "%": "%"}
 
 
 # Distances in the units of the data, or of kernels: bits are nothing to them.
 _NO_INFORMATION = ("hsic", "wasserstein", "wasserstein-2")
+
+
+def unit_of(quantity: str, units: str) -> str:
+    """Say in which unit a quantity is shown: "in nats"; nothing for one that has a unit of its own."""
+    return "" if quantity in _NO_INFORMATION else f"in {units}"
 
 
 def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
@@ -267,9 +272,9 @@ def _citation_text(entry: str) -> str:
 
 def _unlatex(text: str) -> str:
     """Write the accents and letters of LaTeX as they look."""
-    text = re.sub(r"\\(ss|ae|aa|[lLoOi&%])(?![A-Za-z])\s*", lambda found: _LETTERS[found[1]], text)
+    text = re.sub(r"\\(ss|ae|aa|[lLoOi&%])(?![A-Za-z])\s*", lambda found: LETTERS[found[1]], text)
     accent = r"""\\(["'`^~.=]|[vcHukr](?=[ {]))\s*\{?([A-Za-z])\}?"""
-    text = re.sub(accent, lambda found: found[2] + _ACCENTS[found[1]], text)
+    text = re.sub(accent, lambda found: found[2] + ACCENTS[found[1]], text)
     return unicodedata.normalize("NFC", re.sub(r"[{}]", "", text))
 
 

@@ -22,11 +22,10 @@ from matplotlib.patches import Rectangle
 from scipy.stats import binomtest
 
 import mibench
-from mibench import display, report
+from mibench import display
 from mibench.cli import main
 from mibench.interface import InputError
-from mibench.report import figures, pareto, staircase
-from mibench.report.kinds import KINDS, WIDTHS
+from mibench.report import KINDS, WIDTHS, drawing, figures, pareto, staircase
 from mibench.store import COLUMNS
 
 SINGLE = WIDTHS["single"]
@@ -48,7 +47,7 @@ def row(estimator: str, task: str = "gaussian-sparse", estimate: float | None = 
 
 
 def draw(kind: str, rows: Sequence[Row], width: float = SINGLE, **words: Any) -> tuple[Figure, str]:
-    drawn = report.draw(kind, rows, width, **words)
+    drawn = drawing.draw(kind, rows, width, **words)
     drawn.figure.draw_without_rendering()
     return drawn.figure, drawn.caption
 
@@ -516,7 +515,7 @@ def test_a_figure_drawn_again_has_the_same_bytes(kind: str, tmp_path: Path) -> N
     """The layout's solver goes by addresses in memory, which differ even within a process."""
     path, found = tmp_path / "a.svg", set()
     for _ in range(3):
-        figures.save(report.draw(kind, example_rows(), SINGLE).figure, path)
+        figures.save(drawing.draw(kind, example_rows(), SINGLE).figure, path)
         found.add(path.read_bytes())
     assert len(found) == 1
 
@@ -583,4 +582,4 @@ def test_without_a_store_nothing_is_made(empty_folder: Path, capsys: pytest.Capt
 
 def test_a_kind_that_does_not_exist() -> None:
     with pytest.raises(InputError, match=r"unknown figure 'heatmaps' \(nearest: heatmap\)"):
-        report.draw("heatmaps", [row("a")], SINGLE)
+        drawing.draw("heatmaps", [row("a")], SINGLE)

@@ -141,7 +141,7 @@ def test_wheel_holds_one_name_and_every_file(dist: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for folder in ["mibench", *CODE_LINKS, *DATA_LINKS]
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".typed", ".toml", ".bib"}
+        if path.suffix in {".py", ".typed", ".toml", ".bib", ".j2"}
     }
     assert {name for name in inside if name.startswith("mibench/")} == expected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 import mibench
 from mibench.display import estimator_labels
 from mibench.interface import InputError
-from mibench.report.kinds import WIDTHS
+from mibench.report import WIDTHS
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -97,6 +98,15 @@ def _settle(figure: Figure) -> None:
         part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 5))
     for axes in figure.get_axes():
         axes.set_position(np.round(axes.get_position(original=True).bounds, 5).tolist())
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as the text of an SVG file."""
+    out = io.StringIO()
+    with mpl.rc_context(STYLE):
+        _settle(figure)
+        figure.savefig(out, format="svg", metadata=_METADATA[".svg"])
+    return out.getvalue()
 
 
 class Drawn(NamedTuple):

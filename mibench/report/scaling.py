@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 from mibench.interface import InputError
 from mibench.registry import distributions, nearest, parse_spec
+from mibench.report import AGAINST
 from mibench.report.figures import (
     Drawn,
     caption,
@@ -25,7 +26,6 @@ from mibench.report.figures import (
     plain_log,
     seeds_of,
 )
-from mibench.report.kinds import AGAINST
 
 _AXES = {"n": "n", "dim": "dimension", "mi": "true MI (nats)"}
 _MOST_PANELS = 8

@@ -1,0 +1,472 @@
+"""Tables: cells by hand, what counts as a tie, what is escaped, and what every format keeps."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mibench import bibliography, cli, registry, scoring
+from mibench.interface import InputError
+from mibench.report import FORMATS, SCORES, citations, formats, marked, tables
+from mibench.report.formats import Entry, Table
+
+
+def row(estimate: float | None, **columns: Any) -> dict[str, Any]:
+    return {
+        "estimator": "ksg", "params": {"k": 3}, "estimator_version": "1", "distribution": "gaussian-sparse",
+        "distribution_version": "1", "dim_x": 5, "dim_y": 5, "n": 100, "seed": 0, "device": "cpu", "quantity": "mi",
+        "status": "ok", "estimate": estimate, "low": None, "high": None, "truth": 1.0, "truth_se": 0.0,
+        "truth_low": None, "truth_high": None, "oracle": None, "wall_s": 1.0, "cpu_s": 2.0, "interval": None,
+        "level": None, **columns,
+    }  # fmt: skip
+
+
+def rows(*estimates: float, **columns: Any) -> list[dict[str, Any]]:
+    return [row(estimate, seed=seed, **columns) for seed, estimate in enumerate(estimates)]
+
+
+def failed(status: str, **columns: Any) -> dict[str, Any]:
+    return row(
+        None, **{**dict.fromkeys(("truth", "truth_se", "oracle", "wall_s", "cpu_s")), "status": status, **columns}
+    )
+
+
+def entries(found: list[dict[str, Any]], score: str) -> dict[tuple[str, str], Entry]:
+    """The entries of the table of the first quantity, by task and estimator."""
+    group = tables.by_quantity(tables.records(scoring.cells(found)))[0]
+    one = tables.grid(group, score, "estimators")
+    return {(task, name): entry for task, line in one.lines for name, entry in zip(one.heads[1:], line, strict=True)}
+
+
+def entry(found: list[dict[str, Any]], score: str) -> Entry:
+    return entries(found, score)["gaussian-sparse", "ksg"]
+
+
+def best(found: list[dict[str, Any]], score: str = "mean") -> set[str]:
+    return {name for (_, name), entry in entries(found, score).items() if entry.best}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One cell
+
+
+def test_a_cell_by_hand() -> None:
+    """1.2, 0.9, 1.5 of the truth 1: mean 1.2, sd 0.3, bias 0.2 +- 0.3 / sqrt 3 = 0.17, RMSE sqrt 0.1."""
+    found = rows(1.2, 0.9, 1.5, oracle=1.1)
+    shown = {score: entry(found, score) for score in SCORES if score != "summary"}
+    assert (shown["mean"].value, shown["mean"].error) == ("1.2", "0.3")
+    assert (shown["bias"].value, shown["bias"].error) == ("0.20", "0.17")
+    # sqrt((2 0.3^4 + 4 0.2^2 0.3^2) / 3) / (2 sqrt 0.1) = 0.1597
+    assert (shown["rmse"].value, shown["rmse"].error) == ("0.32", "0.16")
+    assert (shown["sd"].value, shown["sd"].error) == ("0.30", "0.15")  # 0.3 / sqrt 4
+    assert shown["efficiency"].value.startswith("0.3")  # 0.1 / sqrt 0.1
+    assert (shown["solved"].value, shown["cost"].value) == ("no", "2.00 s")
+    assert shown["rmse"].number == pytest.approx(math.sqrt(0.1))
+    assert {one.note for one in shown.values()} == {""}
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (0.35214, 0.0132, ("0.352", "0.013")),
+        (0.35214, 0.032, ("0.35", "0.03")),
+        (0.35214, 0.0961, ("0.35", "0.10")),
+        (12.34, 3.7, ("12", "4")),
+        (1234.5, 170.0, ("1234", "170")),
+        (0.5, 0.0, ("0.5000", "0.0000")),
+        (0.123456, 1e-9, ("0.1235", "0.0000")),
+        (-0.0004, 0.02, ("0.00", "0.02")),
+        (-0.04, 0.02, ("-0.04", "0.02")),
+        (0.35214, None, ("0.352", "")),
+        (12.345, None, ("12.3", "")),
+        (0.0, None, ("0", "")),
+        (3.2e30, 1.4e30, ("3.20e+30", "1e+30")),
+        (0.5, 2e7, ("5.00e-01", "2e+07")),
+    ],
+)
+def test_digits_follow_the_error(value: float, error: float | None, shown: tuple[str, str]) -> None:
+    assert tables.rounded(value, error) == shown
+
+
+def test_standard_errors_of_rmse_and_sd_are_those_of_normal_errors() -> None:
+    rng = np.random.default_rng(0)
+    errors = rng.normal(0.2, 0.3, size=(4000, 25))
+    rmse, sd = np.sqrt((errors**2).mean(axis=1)), errors.std(axis=1, ddof=1)
+    cell = {"bias": 0.2, "rmse": math.hypot(0.2, 0.3), "sd": 0.3, "ok": 25}
+    # The spread of 4000 replications is known to 1 / sqrt(8000) = 1.1%; the formulas hold to first order in 1/25.
+    assert tables.measured(cell, "rmse")[1] == pytest.approx(rmse.std(), rel=0.06)
+    assert tables.measured(cell, "sd")[1] == pytest.approx(sd.std(), rel=0.06)
+
+
+def test_failed_trials_are_shown() -> None:
+    nine = rows(*[1.0, 1.1, 0.9] * 3)
+    assert entry([*nine, failed("timeout", seed=9)], "mean").note == "9/10 ok, 1 timeout"
+    dead = entry([failed("error"), failed("oom", seed=1)], "mean")
+    assert (dead.value, dead.note) == ("–", "0/2 ok, 1 error, 1 oom")
+    assert entry([failed("skipped"), failed("skipped", seed=1)], "mean") == Entry("skipped")
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    unknown = rows(1.0, 1.2, truth=None, truth_se=None)
+    assert entry(unknown, "mean").value == "1.10"
+    with pytest.raises(InputError, match="bias"):
+        tables.table(scoring.cells(unknown), "bias")
+    one_seed = entry(rows(1.2), "mean")
+    assert (one_seed.value, one_seed.error) == ("1.20", "")
+
+
+def test_a_certified_truth_is_its_interval() -> None:
+    found = rows(1.0, 1.2, truth_low=0.5, truth_high=1.5)
+    assert entries(found, "mean")["gaussian-sparse", "truth"].value == "0.500 to 1.50"
+
+
+def test_oracle_is_of_the_estimator_with_most_trials() -> None:
+    """The samples are those of all estimators; one whose trials fail has fewer of them."""
+    full = rows(1.5, 1.5, oracle=1.1)
+    found = [row(1.5, oracle=1.3, estimator="cca"), failed("error", estimator="cca", seed=1), *full]
+    assert entries(found, "rmse")["gaussian-sparse", "oracle"].number == pytest.approx(0.1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The best
+
+
+def pair(mean: float, half: float, **columns: Any) -> list[dict[str, Any]]:
+    """Two trials at mean +- half: their standard error is half."""
+    return rows(mean - half, mean + half, **columns)
+
+
+def test_ties_end_at_two_standard_errors_of_the_difference() -> None:
+    first = pair(1.0, 0.1, estimator="a")  # two standard errors: 2 sqrt(0.1^2 + 0.1^2) = 0.2828
+    assert best([*first, *pair(1.28, 0.1, estimator="b")]) == {"a", "b"}
+    assert best([*first, *pair(0.72, 0.1, estimator="b")], "bias") == {"a", "b"}
+    assert best([*first, *pair(1.29, 0.1, estimator="b")]) == {"a"}
+
+
+def test_only_complete_cells_with_an_error_can_be_best() -> None:
+    good, bad = pair(1.0, 0.01, estimator="good"), pair(3.0, 0.01, estimator="bad")
+    assert best([*good, *bad]) == {"good"}
+    assert best([*good, failed("crash", seed=2, estimator="good"), *bad, *pair(2.0, 0.01, estimator="fair")]) == {
+        "fair"
+    }
+    assert best([*good, row(1.0, estimator="lucky"), *bad]) == {"good"}  # one seed tells nothing
+    assert best(good) == set()  # alone
+    assert best([row(1.0, estimator="a"), row(2.0, estimator="b")]) == set()
+
+
+def test_best_of_efficiency_is_the_highest_and_of_cost_the_lowest() -> None:
+    spread = [0.9, 1.1, 1.05, 0.95, 1.0, 1.02]
+    oracle = {"oracle": 1.05}
+    found = [
+        *rows(*spread, estimator="near", **oracle),
+        *rows(*(s + 3 for s in spread), estimator="far", **oracle, cpu_s=1.0),
+    ]
+    assert best(found, "efficiency") == {"near"}
+    assert best(found, "cost") == {"far"}
+    assert best(found, "solved") == set()
+
+
+def test_tasks_and_sizes_compete_apart() -> None:
+    found = [*pair(1.0, 0.01, estimator="a"), *pair(2.0, 0.01, estimator="b")]
+    found += [*pair(5.0, 0.01, estimator="a", n=200), *pair(1.0, 0.01, estimator="b", n=200)]
+    marked = {key for key, one in entries(found, "mean").items() if one.best}
+    assert marked == {("gaussian-sparse, n = 100", "a"), ("gaussian-sparse, n = 200", "b")}
+
+
+def test_other_quantities_stand_in_tables_of_their_own() -> None:
+    found = [*pair(1.0, 0.1, estimator="hsic", quantity="hsic", params={}), *pair(9.0, 0.1, estimator="a"),
+             *pair(8.0, 0.1, estimator="b")]  # fmt: skip
+    mi, other = tables.table(scoring.cells(found), "mean", "markdown", columns="estimators").split("\n\n| ")
+    assert "hsic" not in mi
+    assert "mutual information in nats" in mi
+    assert "**" not in other
+    assert "hsic; " in other.split("\n\n")[1]
+    assert "nats" not in other  # it has no such unit
+
+
+def test_names_tell_variants_apart() -> None:
+    found = [*rows(1.0), *rows(1.0, params={"k": 5}), *rows(1.0, params={"k": 5}, estimator_version="2"),
+             *rows(1.0, params={"k": 7}, device="cuda")]  # fmt: skip
+    names = [cell["name"] for cell in tables.records(scoring.cells(found))]
+    assert names == ["ksg[k=3]", "ksg[k=5] (v1)", "ksg[k=5] (v2)", "ksg[k=7]"]
+    found = [*rows(1.0), *rows(1.0, device="cuda"), *rows(1.0, device="cuda", interval="bootstrap", level=0.9)]
+    names = [cell["name"] for cell in tables.records(scoring.cells(found))]
+    assert len(set(names)) == 3
+
+
+def test_stale_rows_carry_a_dagger() -> None:
+    found = [*rows(1.0, 1.1, stale=True), *rows(1.0, 1.1, estimator="cca", stale=False)]
+    text = tables.table(scoring.cells(marked(found)), "mean", "markdown")
+    assert "| ksg† |" in text
+    assert "| cca |" in text
+    assert text.endswith("†: stale, made by other code.")
+
+
+def test_bits_change_values_and_nothing_else() -> None:
+    found = [*pair(1.0, 0.1, estimator="a"), *pair(1.28, 0.1, estimator="b"), *pair(2.0, 0.1, estimator="c")]
+    nats, bits = (
+        list(csv.DictReader(io.StringIO(tables.table(scoring.cells(found), "mean", "csv", units=unit))))
+        for unit in ("nats", "bits")
+    )
+    for one, other in zip(nats, bits, strict=True):
+        assert float(other["value"]) == pytest.approx(float(one["value"]) / math.log(2))
+        assert one["best"] == other["best"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Summary
+
+
+def test_summary_by_hand() -> None:
+    """Two tasks: a solves both and is first twice; b solves one, is second, and then third behind c, with a failure."""
+    second = {"distribution": "student"}
+    found = [
+        *rows(1.0, 1.01, estimator="a"), *rows(1.0, 1.01, estimator="a", **second),
+        *rows(1.02, 1.03, estimator="b"), row(1.0, estimator="b", **second),
+        failed("timeout", seed=1, estimator="b", **second),
+        *rows(3.0, 3.01, estimator="c", cpu_s=4.0), *rows(2.0, 2.02, estimator="c", cpu_s=8.0, **second),
+    ]  # fmt: skip
+    (group,) = tables.summaries(scoring.cells(found))
+    a, b, c = group
+    assert [line["estimator"] for line in group] == ["a", "b", "c"]
+    assert [(line["solved"], line["known"]) for line in group] == [(2, 2), (1, 2), (0, 2)]
+    assert [line["rank"] for line in group] == [1.0, 2.5, 2.5]
+    assert (b["trials"], b["ok"], b["failures"]) == (4, 3, {"timeout": 1})
+    assert c["median_cpu_s"] == 6.0
+    assert c["median_bias"] == pytest.approx((2.005 + 1.01) / 2)
+    assert a["median_rmse"] == pytest.approx(math.sqrt(0.0001 / 2))
+    rule = scoring.solved_rule()
+    text = tables.table(scoring.cells(found), "summary", "markdown", rule=rule)
+    assert "| b | 1/2 | 2.5 (2.0 to 3.0) |" in text
+    assert "| 1/4: 1 timeout |" in text
+    assert re.sub(r"\\", "", text).count(rule) == 1
+
+
+def test_summary_keeps_sizes_and_quantities_apart() -> None:
+    found = [*rows(1.0, 1.1), *rows(1.0, 1.1, n=200), *rows(1.0, 1.1, quantity="cs-qmi", estimator="cs-qmi")]
+    groups = tables.summaries(scoring.cells(found))
+    assert [(group[0]["quantity"], group[0]["n"]) for group in groups] == [("mi", 100), ("mi", 200), ("cs-qmi", 100)]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Formats
+
+NASTY = 'a_b%c&d#e$f{g}~^\\ <i>|*é ł ρ 中 ±"`'
+AWKWARD = Table(
+    f"caption of {NASTY}",
+    ("task", NASTY, *(f"long-column-name-{j}" for j in range(12))),
+    tuple(
+        (f"{NASTY} {j}", (Entry("0.352", "0.013", "9/10 ok, 1 error", best=True, number=0.352),
+                          Entry("3.20e+30", "1e+30"), *[Entry("–")] * 6, *[Entry("12.3 ms", best=True)] * 5))
+        for j in range(100)
+    ),
+)  # fmt: skip
+
+
+def tabulars(text: str) -> list[list[str]]:
+    """The lines of each tabular, rules left out; fails where environments do not match."""
+    open_ones: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            open_ones.append(name)
+        else:
+            assert open_ones.pop() == name
+    assert not open_ones
+    bodies = re.findall(r"\\begin\{tabular\}\{(l r*|lr*)\}\n(.*?)\\end\{tabular\}", text, re.DOTALL)
+    for columns, body in bodies:
+        for line in body.splitlines():
+            if not line.startswith(("\\toprule", "\\midrule", "\\bottomrule")):
+                assert line.endswith(r" \\")
+                assert len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1, line
+    return [body.splitlines() for _, body in bodies]
+
+
+def test_latex_is_well_formed_and_split() -> None:
+    text = formats.to_latex(AWKWARD)
+    assert text.isascii()
+    assert len(tabulars(text)) == text.count(r"\begin{table}") > 2
+    assert all(len(body) <= 45 + 4 for body in tabulars(text))
+    bare = re.sub(r"\\[&%$#_{}\\]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert "%" not in bare
+    assert "#" not in bare
+    assert bare.count("$") % 2 == 0
+    assert r"$\mathbf{0.352} \pm 0.013$ {\scriptsize (9/10 ok, 1 error)}" in text
+    assert r"$3.20 \times 10^{30} \pm 1 \times 10^{30}$" in text
+    assert r"\textbf{12.3 ms}" in text
+
+
+def test_latex_shows_letters() -> None:
+    assert formats.latex("a_b%&#") == r"a\_b\%\&\#"
+    assert formats.latex("Czyż, Łukasz, Å, é, ß") == r"Czy\.{z}, {\L}ukasz, \r{A}, \'{e}, {\ss}"
+    assert formats.latex("ρ ≤ Γ 中") == r"$\rho$ $\leq$ $\Gamma$ [U+4E2D]"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_latex_compiles(tmp_path: Path) -> None:
+    signs = formats.latex("".join(map(chr, [*range(32, 127), *range(0xA1, 0x180), *range(0x391, 0x3CA)])))
+    found = [*pair(1.0, 0.1, estimator="a_b"), *pair(1.28, 0.1, estimator="b%"), failed("oom", estimator="ρ")]
+    parts = [tables.table(scoring.cells(found), score, rule=scoring.solved_rule()) for score in ("mean", "summary")]
+    body = "\n\n".join([*parts, formats.to_latex(AWKWARD), signs])
+    source = tmp_path / "paper.tex"
+    source.write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\n\\end{document}\n",
+        encoding="utf-8",
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", source.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_markdown_keeps_its_columns() -> None:
+    lines = formats.to_markdown(AWKWARD).split("\n\n")[0].splitlines()
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {len(AWKWARD.heads) + 1}
+    assert "**0.352 ± 0.013 (9/10 ok, 1 error)**" in lines[2]
+    assert r"\<i\>\|\*" in lines[0]
+
+
+class Cells(HTMLParser):
+    """The texts of a table's lines, and every tag."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[list[str]] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "tr":
+            self.lines.append([])
+        elif tag in ("td", "th"):
+            self.lines[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.lines and self.lines[-1]:
+            self.lines[-1][-1] += data.strip("\n")
+
+
+def test_html_gives_every_text_back() -> None:
+    read = Cells()
+    read.feed(formats.to_html(AWKWARD))
+    assert read.tags == {"table", "caption", "span", "thead", "tbody", "tr", "th", "td", "b", "small"}
+    assert read.lines[0] == list(AWKWARD.heads)
+    assert read.lines[1][:2] == [f"{NASTY} 0", "0.352 ± 0.013 (9/10 ok, 1 error)"]
+    assert {len(line) for line in read.lines} == {len(AWKWARD.heads)}
+
+
+def test_csv_has_every_digit() -> None:
+    found = [*rows(1.2, 0.9, 1.5), *rows(1.0, 1.0, 1.3, estimator="cca"), failed("error", seed=3, estimator="cca")]
+    read = list(csv.DictReader(io.StringIO(tables.table(scoring.cells(found), "rmse", "csv"))))
+    assert [line["estimator"] for line in read] == ["ksg", "cca"]
+    assert float(read[0]["value"]) == math.sqrt(np.mean(np.array([0.2, -0.1, 0.5]) ** 2))
+    assert json.loads(read[1]["failures"]) == {"error": 1}
+    assert (read[1]["ok"], read[1]["trials"], read[1]["best"]) == ("3", "4", "False")
+
+
+@pytest.mark.parametrize(("score", "form"), list(itertools.product(SCORES, FORMATS)))
+def test_every_score_in_every_format(score: str, form: str) -> None:
+    found = [*rows(1.2, 0.9, oracle=1.1), *rows(1.0, 1.3, oracle=1.1, estimator="cca"), failed("error", seed=2)]
+    found += rows(0.2, 0.3, quantity="hsic", estimator="hsic", truth=None, truth_se=None)
+    text = tables.table(scoring.cells(found), score, form, rule="rule")
+    assert "ksg" in text
+    assert "nan" not in text.lower().replace("dominant", "")
+    assert text == tables.table(scoring.cells(found), score, form, rule="rule")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Citations
+
+
+def keys_of(text: str) -> list[str]:
+    return re.findall(r"^@\w+\{([^,]+),$", text, re.MULTILINE)
+
+
+def test_everything_registered_is_cited_once() -> None:
+    found = [e.facts for one in (registry.estimators, registry.distributions) for e in one.entries().values()]
+    text = bibliography.distinct(facts.citation for facts in found)
+    keys = keys_of(text)
+    assert len(set(keys)) == len(keys) == text.count("\n@") + 1
+    for facts in found:
+        assert set(re.findall(r"@\w+\{\s*([^,\s]+)\s*,", facts.citation)) <= set(keys)
+    assert keys == sorted(keys, key=str.lower)
+    for one in text.split("\n\n"):
+        assert one.count("{") == one.count("}")
+
+
+def test_entries_are_unique_whatever_their_layout() -> None:
+    first = "@article{same2020,\n  title = {One {T}hing},\n  year = {2020}\n}"
+    again = "@article{same2020,\n      title = {One Thing},\n      year = {2020}\n    }"
+    other = "@article{same2020,\n  title = {Another},\n  year = {2020}\n}"
+    assert bibliography.distinct([first, again]) == first
+    assert keys_of(bibliography.distinct([first, other, again, other])) == ["same2020", "same2020a"]
+
+
+def test_citations_of_a_table_are_those_of_its_estimators_and_tasks() -> None:
+    wrapper = registry.make_estimator("sliced[inner=ksg]")
+    found = rows(1.0, estimator="sliced", params=registry.parameter_values(wrapper), distribution="student")
+    found += rows(1.0, estimator="my-own", distribution="mine.py:Law")
+    text, without = citations.bibtex(scoring.cells(found))
+    for name, catalogue in (("sliced", registry.estimators), ("ksg", registry.estimators)):
+        assert set(keys_of(catalogue.entries()[name].facts.citation)) <= set(keys_of(text)), name
+    assert set(keys_of(bibliography.distinct([registry.distributions.entries()["student"].facts.citation]))) <= set(
+        keys_of(text)
+    )
+    assert without == ["my-own", "mine.py:Law"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The command
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "rows.sqlite"
+    run = "run --estimator cca,ksg,hsic --distribution gaussian-dense,independent --dim 2 --n 200 --seeds 2 --jobs 1"
+    assert cli.main([*run.split(), "--store", str(path), "--out", str(path.with_suffix(".txt"))]) == 0
+    return path
+
+
+def test_table_command(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["table", "--store", str(store)]) == 0
+    assert len(tabulars(capsys.readouterr().out)) == 2  # mutual information, and hsic by itself
+    out = tmp_path / "table.md"
+    assert (
+        cli.main(["table", "--store", str(store), "--score", "summary", "--format", "markdown", "--out", str(out)]) == 0
+    )
+    assert "solved" in out.read_text(encoding="utf-8")
+    assert cli.main(["table", "--store", str(store), "--bibtex", "--estimator", "ksg"]) == 0
+    assert "kraskov2004estimating" in keys_of(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--store missing.sqlite", "no store missing.sqlite"),
+        ("--score rsme", r"nearest: rmse"),
+        ("--format tex", "latex, markdown"),
+        ("--columns task", "tasks, estimators"),
+        ("--estimator gaussian-copula", "gaussian-copula"),
+        ("--estimator hsic --score bias", "bias"),
+        ("--out no/such/table.tex", "no folder no/such"),
+    ],
+)
+def test_wrong_input_is_one_line(words: str, said: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = words.split()
+    place = [] if "--store" in given else ["--store", str(store)]
+    assert cli.main(["table", *place, *given]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(r"mibench: [^\n]+\n", captured.err)
+    assert re.search(said, captured.err)
