@@ -68,9 +68,10 @@ def prepare(request: runner.Request, against: Sequence[str] = ()) -> Prepared:
     if not kept:
         raise InputError(f"no reference row is left to compare with; {_available()}")
     places = {_where(row) for row in kept}
-    without = sorted({name for name, *_ in laws.keys() - places})
+    without = sorted(laws.keys() - places)
     if without:
-        notes.append(f"{len(laws.keys() - places)} of {len(laws)} tasks have no reference rows: {', '.join(without)}")
+        said_of = ", ".join(f"{name} at n = {n}" if len(filters.n) > 1 else name for name, *_, n in without)
+        notes.append(f"{len(without)} of {len(laws)} tasks have no reference rows: {said_of}")
     chosen = select(dataclasses.replace(filters, estimators=against), shipped=True)[0] if against else []
     named = list(dict.fromkeys(_method(row)[:2] for row in chosen if _where(row) in places))
     count = request.seeds or 1 + max(row["seed"] for row in kept)
@@ -162,52 +163,60 @@ def beside(rows: Sequence[Row], reference: Sequence[Row], named: Sequence[tuple[
     yours = {_method({**row, "stale": False}) for row in rows}
     both = marked([*({**row, "stale": False} for row in rows), *reference])
     frame = scoring.cells(both)
-    cells = [
-        {**cell, "yours": _key(cell) in yours, "stale": STALE in cell["estimator"]} for cell in tables.records(frame)
-    ]
-    known = {tables.task_of(cell) for cell in cells if not cell["yours"] and not cell["stale"]}
-    having = {key: {tables.task_of(cell) for cell in cells if _key(cell) == key} for key in map(_key, cells)}
-    ranked = [
-        cell["yours"] or (not cell["stale"] and having[_key(cell)] >= known and tables.task_of(cell) in known)
-        for cell in cells
-    ]
-    summary = tables.summaries(frame, ranked=frame[ranked])
-    tests = _tests([row for row in both if STALE not in row["estimator"]], yours)
-    names = {_key(cell): cell["name"] for cell in cells}
-    mine = [name for key, name in names.items() if key in yours]
+    cells = tables.records(frame)
+    keys = [_key(cell) for cell in cells]
+    for cell, key in zip(cells, keys, strict=True):
+        cell |= {"yours": key in yours, "stale": key[-1]}
+    names = dict(zip(keys, (cell["name"] for cell in cells), strict=True))
+    summary = tables.summaries(frame, ranked=frame[_ranked(cells)])
+    tests = _tests([row for row in both if not _is_stale(row)], yours)
+    key_of = {name: key for key, name in names.items()}
     for line in (line for group in summary for line in group):
         own = [cell for cell in cells if cell["name"] == line["estimator"] and cell["n"] == line["n"]]
-        line["yours"] = own[0]["yours"]
-        line["seeds"] = sorted({cell["trials"] for cell in own})
-        line["against"] = {
-            names[key]: tests[key, _key(own[0]), line["n"]] for key in yours if (key, _key(own[0]), line["n"]) in tests
-        }
-    order = {name: place for place, name in enumerate(mine)}
-    tasks = [_task(cell, cells, named) for cell in cells if cell["yours"]]
-    tasks.sort(key=lambda task: order[task["yours"]["name"]])
+        pairs = {names[key]: (key, key_of[line["estimator"]], line["n"]) for key in names if key in yours}
+        line |= {"yours": own[0]["yours"], "seeds": sorted({cell["trials"] for cell in own})}
+        line["against"] = {name: tests[pair] for name, pair in pairs.items() if pair in tests}
+    columns = list(dict.fromkeys(names[key] for kind in named for key in names if key[:2] == kind and key not in yours))
+    others: dict[Any, list[Cell]] = {}
+    for cell in cells:
+        if not cell["yours"]:
+            others.setdefault(_task_of(cell), []).append(cell)
+    tasks = [_beside(cell, others.get(_task_of(cell), []), columns) for cell in cells if cell["yours"]]
     return Comparison(cells, tasks, summary)
 
 
-def _key(cell: Cell) -> Method:
-    name = cell["estimator"].removesuffix(STALE)
-    return _method({**cell, "estimator": name, "stale": name != cell["estimator"]})
+def _is_stale(row: Row) -> bool:
+    return STALE in row["estimator"]
 
 
-def _task(cell: Cell, cells: Sequence[Cell], named: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Collect what stands beside one cell of theirs."""
-    others = [
-        one
-        for one in cells
-        if not one["yours"] and tables.task_of(one) == tables.task_of(cell) and one["quantity"] == cell["quantity"]
+def _task_of(cell: Cell) -> Any:
+    return cell["quantity"], tables.task_of(cell)
+
+
+def _ranked(cells: Sequence[Cell]) -> list[bool]:
+    """Whether each cell is ranked: of an estimator that is not stale and has all tasks of its n that any other has."""
+    needed: dict[Any, set[Any]] = {}
+    having: dict[Any, set[Any]] = {}
+    for cell in cells:
+        having.setdefault((cell["name"], cell["n"]), set()).add(_task_of(cell))
+        if not cell["yours"] and not cell["stale"]:
+            needed.setdefault((cell["quantity"], cell["n"]), set()).add(_task_of(cell))
+    return [
+        cell["yours"] or (not cell["stale"] and having[cell["name"], cell["n"]] >= needed[cell["quantity"], cell["n"]])
+        for cell in cells
     ]
+
+
+def _key(cell: Cell) -> Method:
+    return _method({**cell, "estimator": cell["estimator"].removesuffix(STALE), "stale": _is_stale(cell)})
+
+
+def _beside(cell: Cell, others: Sequence[Cell], columns: Sequence[str]) -> dict[str, Any]:
+    """Collect what stands beside one cell of theirs."""
     fit = [one for one in others if not one["stale"] and one["ok"] == one["trials"] and one["rmse"] is not None]
-    asked = {one["name"]: one for kind in named for one in cells if _key(one)[:2] == kind and not one["yours"]}
     there = {one["name"]: one for one in others}
-    return {
-        "yours": cell,
-        "best": min(fit, key=lambda one: one["rmse"], default=None),
-        "named": {name: there.get(name) for name in asked},
-    }
+    best = min(fit, key=lambda one: one["rmse"], default=None)
+    return {"yours": cell, "best": best, "named": {name: there.get(name) for name in columns}}
 
 
 def _tests(rows: Sequence[Row], yours: set[Method]) -> dict[tuple[Method, Method, int], dict[str, int]]:

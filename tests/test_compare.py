@@ -208,6 +208,23 @@ def test_tasks_without_reference_rows(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.usefixtures("folder")
+def test_each_n_is_ranked_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """An estimator that lacks a task at one n keeps its rank at the other."""
+    for name in ("cca", "ksg", "gaussian-copula"):
+        path = reference.FOLDER / f"{name}.csv.gz"
+        records = list(csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))
+        lacks = {"ksg": "independent"}.get(name)
+        more = [{**record, "n": "50"} for record in records if record["distribution"] != lacks]
+        path.write_bytes(gzip.compress(display.to_csv([*records, *more]).encode()))
+    found, said = compared("--n", "50", "--n", "200", "--seeds", "2", capsys=capsys)
+    lines = {(line["estimator"], line["n"]): line for group in found["estimators"] for line in group}
+    assert lines["ksg", 50]["rank"] is None
+    assert lines["ksg", 100]["rank"] is not None
+    assert lines["cca", 50]["ranked"] == lines["cca", 100]["ranked"] == TASKS
+    assert "6 of 18 tasks have no reference rows: asinh[base=student] at n = 200, " in said
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_reference_with_a_failure_is_not_best(capsys: pytest.CaptureFixture[str]) -> None:
     def perfect_but_one(record: dict[str, str]) -> dict[str, str]:
         failed = {"status": "crash", "estimate": ""} if record["seed"] == "0" else {"estimate": record["truth"]}
