@@ -564,7 +564,8 @@ def search_pairs(
     """
     tiles, (dim_x, dim_y), k = len(tiles_x), (x.shape[1], y.shape[1]), ks[-1]
     dim = max(dim_x, dim_y)
-    group = max(1, min(ROWS_AT_ONCE, ROW_DISTANCES // len(x)))
+    # With many columns, reading the points once for many rows pays more than keeping the rows' distances in the cache.
+    group = min(ROWS_AT_ONCE, max(ROW_DISTANCES // len(x), (dim_x + dim_y) // 2, 1))
     in_x, in_y = np.empty((group * tiles, TILE), np.float32), np.empty((group * tiles, TILE), np.float32)
     bits_x, bits_y = in_x.view(np.int32), in_y.view(np.int32)  # in the same order, and their minimum is vectorised
     nearest = np.empty((group * tiles, 1), np.float32)
