@@ -83,8 +83,12 @@ def _summary_table(found: Comparison, units: str, width: int | None) -> str:
     stale = f"{STALE}: stale, made by another version, and neither best nor ranked nor tested against. "
     caption = (
         f"*: yours. solved: {scoring.solved_rule()}. "
-        + (f"rank: mean rank by RMSE over {' or '.join(map(str, ranked))} tasks, failures last. " if ranked else "")
-        + f"|bias|, RMSE in {units}, CPU time: median over tasks. better, worse: tasks on which yours errs less, or "
+        + (
+            f"rank: mean rank by RMSE over {' or '.join(map(str, ranked))} {'task' if ranked == [1] else 'tasks'}, failures last. "
+            if ranked
+            else ""
+        )
+        + f"|bias|, RMSE in {units}, CPU time: median over the tasks that it has. better, worse: tasks on which yours errs less, or "
         f"more, on the same seeds (paired t test, Holm over the tasks, level {ALPHA:g}). "
         + (stale if any(STALE in line["estimator"] for line in lines) else "")
     ).strip()
