@@ -80,18 +80,18 @@ def _summary_table(found: Comparison, units: str, width: int | None) -> str:
     heads = ["estimator", *(["n", "quantity"] if varies else []), "solved", "rank", "|bias|", "RMSE", "CPU time",
              "seeds", "failures", *(f"{name} better, worse" for name in mine)]  # fmt: skip
     ranked = sorted({line["ranked"] for line in lines if line["rank"] is not None})
-    stale = f"{STALE}: stale, made by another version, and neither best nor ranked nor tested against. "
-    caption = (
-        f"*: yours. solved: {scoring.solved_rule()}. "
-        + (
-            f"rank: mean rank by RMSE over {' or '.join(map(str, ranked))} {'task' if ranked == [1] else 'tasks'}, failures last. "
-            if ranked
-            else ""
-        )
-        + f"|bias|, RMSE in {units}, CPU time: median over the tasks that it has. better, worse: tasks on which yours errs less, or "
-        f"more, on the same seeds (paired t test, Holm over the tasks, level {ALPHA:g}). "
-        + (stale if any(STALE in line["estimator"] for line in lines) else "")
-    ).strip()
+    over = f"{' or '.join(map(str, ranked))} task{'' if ranked == [1] else 's'}"
+    facts = [
+        f"*: yours. solved: {scoring.solved_rule()}.",
+        f"rank: mean rank by RMSE over {over}, failures last." if ranked else "",
+        f"|bias|, RMSE in {units}, CPU time: median over the tasks that it has.",
+        "better, worse: tasks on which yours errs less, or more, on the same seeds (paired t test, Holm over the "
+        f"tasks, level {ALPHA:g}).",
+        f"{STALE}: stale, made by another version, and neither best nor ranked nor tested against."
+        if any(STALE in line["estimator"] for line in lines)
+        else "",
+    ]
+    caption = " ".join(fact for fact in facts if fact)
     return display.table(heads, body, textwrap.fill(caption, width or 120), width)
 
 
