@@ -10,7 +10,7 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format bench figure clean
+.PHONY: help setup run test test-slow lint format bench figure figures clean
 
 help:
 	@echo "make run        benchmark three quick estimators on the core suite, about a minute"
@@ -20,6 +20,7 @@ help:
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make bench      speed benchmarks"
 	@echo "make figure     run six estimators on the core suite and draw the picture of the README, a few minutes"
+	@echo "make figures    draw the gallery in results/figures from the reference rows, half a minute"
 	@echo "make clean      remove .venv and everything else that was built"
 
 setup: $(READY)
@@ -56,6 +57,18 @@ bench: $(READY)
 figure: $(READY)
 	$(BIN)/python -m mibench run --estimator binning,cca,gaussian-copula,infonce,ksg,mine --dim 5 --jobs $(JOBS)
 	$(BIN)/python -m mibench plot estimates --suite core --dim 5 --n 10000 --seeds 5 --width double --out results/figures/core-dim5.png --estimator binning,cca,gaussian-copula,infonce,ksg,mine
+
+# A few estimators of different families where a figure of all of them would be crowded.
+SOME := cca,flo,gaussian-copula,infonce,kde,ksg,mine,smile
+PLOT := $(BIN)/python -m mibench plot
+figures: $(READY)
+	$(PLOT) heatmap --reference --suite bmi --n 10000 --width double --out results/figures/heatmap.png
+	$(PLOT) bias-variance --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/bias-variance.png
+	$(PLOT) pareto --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/pareto.png
+	$(PLOT) scaling --reference --suite core --n 10000 --against dim --estimator $(SOME) --width double --out results/figures/scaling.png
+	$(PLOT) staircase --reference --suite staircase --n 10000 --estimator $(SOME) --width double --out results/figures/staircase.png
+	$(PLOT) estimates --reference --suite core --dim 5 --n 10000 --estimator $(SOME) --width double --out results/figures/estimates.png
+	$(PLOT) samples --distribution '1v1-AI' --out results/figures/samples.png
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mibench.estimation import Outcome, PermutationTest
+    from mibench.plan import Trial
 
 _PERMUTATIONS = 199
 _EXAMPLES = """examples:
@@ -31,6 +32,7 @@ _EXAMPLES = """examples:
   mibench run --estimator 'ksg[k=5],gauss*' --n 500,1000 --seeds 9 --format json
   mibench run --estimator mine.py:Mine --distribution 'student[dof=1]' --n 500
   mibench estimate data.csv --x bmi,bp --y target --estimator ksg
+  mibench compare --estimator mine.py:Mine --suite bmi
   mibench plot heatmap --suite core --dim 5 --out core.pdf
   mibench list estimators
   mibench show ksg
@@ -110,24 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command("run", _run, "run estimators on tasks with known mutual information")
     _add_what(run, suite="core", n="the suite's, else 10000", seeds="the suite's, 5")
-    run.add_argument("--jobs", type=_whole(1), metavar="J", help="trials at once (default: one a core, at most 8)")
-    run.add_argument(
-        "--timeout", type=_positive, default=3600.0, metavar="SECONDS", help="limit of time for a trial (default 3600)"
-    )
-    run.add_argument(
-        "--memory",
-        type=_bytes,
-        metavar="SIZE",
-        help="limit of memory for a trial, such as 4G (default: 80%% of all memory, shared by the jobs)",
-    )
-    run.add_argument(
-        "--retry",
-        action="append",
-        default=[],
-        metavar="STATUS",
-        help="run stored trials of this status again: timeout,crash,error,...",
-    )
-    run.add_argument("--keep-stale", action="store_true", help="keep stored rows that other code has made")
+    _add_limits(run)
     _add_store(run)
     _add_device(run)
     _add_interval(run)
@@ -215,6 +200,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_selection(report)
     report.add_argument("--out", metavar="FILE", help="write the report to this file")
 
+    compare = command("compare", _compare, "run your estimator and put it beside the rows of all others")
+    compare.add_argument(
+        "--estimator", action="append", default=[], metavar="SPEC", help="yours: path/to/file.py:Class, or as for run"
+    )
+    compare.add_argument(
+        "--against", action="append", default=[], metavar="SPEC", help="estimators that get a column of their own"
+    )
+    compare.add_argument("--suite", action="append", default=[], metavar="NAME", help="suite of tasks (default core)")
+    compare.add_argument("--dim", type=_whole(1), metavar="D", help="dimension of X and of Y, for tasks that take it")
+    compare.add_argument("--n", action="append", default=[], metavar="N", help="sample sizes (default: the suite's)")
+    compare.add_argument(
+        "--seeds", type=_whole(1), metavar="K", help="number of seeds (default: those that the others were run with)"
+    )
+    _add_limits(compare)
+    _add_store(compare)
+    _add_device(compare)
+    compare.add_argument("--format", choices=("table", "json"), default="table", help="how the output is written")
+    compare.add_argument("--units", choices=("nats", "bits"), default="nats", help="unit of the values (default nats)")
+    compare.add_argument(
+        "--out", metavar="FILE", help="a report as .html, or the errors on all tasks as a figure: .pdf, .svg, .png"
+    )
+
     export = command("export", _export, "write the stored rows to a file")
     export.add_argument("--all-attempts", action="store_true", help="earlier attempts of retried trials too")
     _add_store(export)
@@ -247,12 +254,37 @@ def _add_what(parser: argparse.ArgumentParser, *, suite: str, n: str, seeds: str
     parser.add_argument("--first-seed", type=_whole(0), default=0, metavar="S", help="first seed (default 0)")
 
 
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how trials run."""
+    parser.add_argument("--jobs", type=_whole(1), metavar="J", help="trials at once (default: one a core, at most 8)")
+    parser.add_argument(
+        "--timeout", type=_positive, default=3600.0, metavar="SECONDS", help="limit of time for a trial (default 3600)"
+    )
+    parser.add_argument(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="limit of memory for a trial, such as 4G (default: 80%% of all memory, shared by the jobs)",
+    )
+    parser.add_argument(
+        "--retry",
+        action="append",
+        default=[],
+        metavar="STATUS",
+        help="run stored trials of this status again: timeout,crash,error,...",
+    )
+    parser.add_argument("--keep-stale", action="store_true", help="keep stored rows that other code has made")
+
+
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose among rows that are there already."""
     _add_what(parser, suite="every task", n="all", seeds="all")
     parser.add_argument("--keep-stale", action="store_true", help="use rows that other code has made too")
     parser.add_argument(
         "--rows", metavar="FILE", help="take the rows of this file, as export writes it, instead of the store's"
+    )
+    parser.add_argument(
+        "--reference", action="store_true", help="take the rows of all estimators that come with mibench instead"
     )
     _add_store(parser)
     parser.add_argument("--device", choices=("cpu", "cuda"), help="rows of this device (default: of any)")
@@ -390,7 +422,7 @@ def _selected(options: argparse.Namespace) -> list[dict[str, Any]]:
         level=options.level,
         keep_stale=options.keep_stale,
     )
-    rows, notes = selection.select(filters, store=options.store, rows_file=options.rows)
+    rows, notes = selection.select(filters, store=options.store, rows_file=options.rows, shipped=options.reference)
     for note in notes:
         say(note)
     return rows
@@ -406,10 +438,8 @@ def _items(texts: Sequence[str]) -> list[str]:
 
 def _run(options: argparse.Namespace) -> int:
     from mibench import display, runner
-    from mibench.execution.local import Limits
-    from mibench.progress import ProgressDisplay, say
+    from mibench.progress import say
     from mibench.scoring import summarise
-    from mibench.store import Store
 
     request = runner.Request(
         estimators=_items(options.estimator),
@@ -428,26 +458,9 @@ def _run(options: argparse.Namespace) -> int:
     trials, notes, gpu = runner.plan(request)
     for note in notes:
         say(note)
-    limits = Limits(options.jobs, options.timeout, options.memory)
-    store = Store(options.store)
-    try:
-        with ProgressDisplay() as progress:
-            rows = runner.run_trials(
-                trials,
-                store,
-                limits=limits,
-                retry=_items(options.retry),
-                keep_stale=options.keep_stale,
-                gpu=gpu,
-                watcher=progress,
-            )
-    except KeyboardInterrupt:
-        kept = len(store.latest(trial.run_key for trial in trials))
-        say(f"mibench: interrupted; {kept} of {len(trials)} trials are in {options.store}")
-        say("the same command runs the rest")
+    rows = _executed(trials, gpu, options)
+    if rows is None:
         return 130
-    finally:
-        store.close()
     cells = summarise(rows)
     if options.format == "json":
         trials_out, summary = display.in_units(rows, options.units), display.in_units(cells, options.units)
@@ -461,6 +474,41 @@ def _run(options: argparse.Namespace) -> int:
     if without:
         reason = next(text for text in without[0]["warnings"] if text.startswith("no interval"))
         say(f"{len(without)} of {len(rows)} trials have no interval; the first: {reason.removeprefix('no interval: ')}")
+    return _say_failures(rows)
+
+
+def _executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespace) -> list[dict[str, Any]] | None:
+    """Run what is missing of the trials and return the rows of all; None after Ctrl-C."""
+    from mibench import runner
+    from mibench.execution.local import Limits
+    from mibench.progress import ProgressDisplay, say
+    from mibench.store import Store
+
+    store = Store(options.store)
+    try:
+        with ProgressDisplay() as progress:
+            return runner.run_trials(
+                trials,
+                store,
+                limits=Limits(options.jobs, options.timeout, options.memory),
+                retry=_items(options.retry),
+                keep_stale=options.keep_stale,
+                gpu=gpu,
+                watcher=progress,
+            )
+    except KeyboardInterrupt:
+        kept = len(store.latest(trial.run_key for trial in trials))
+        say(f"mibench: interrupted; {kept} of {len(trials)} trials are in {options.store}")
+        say("the same command runs the rest")
+        return None
+    finally:
+        store.close()
+
+
+def _say_failures(rows: Sequence[dict[str, Any]]) -> int:
+    """Say which trials failed; returns the exit code."""
+    from mibench.progress import say
+
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
     for row in failed[:5]:
         which = f"{row['estimator']} on {row['distribution']}, n = {row['n']}, seed {row['seed']}"
@@ -665,21 +713,91 @@ def _table(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    import datetime
-
+    from mibench import reference
     from mibench.report import page
-    from mibench.store import Store
 
     _check_out(options)
     rows = _selected(options)
-    environments = {}
-    if options.rows is None:
-        store = Store(options.store)
-        environments = store.environments()
-        store.close()
-    created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
-    _write(page.page(rows, environments, source=options.rows or options.store, created=created), options)
+    if options.reference:
+        source, environments = f"the reference rows of mibench {mibench.__version__}", reference.environments()
+    elif options.rows is not None:
+        source, environments = options.rows, {}
+    else:
+        source, environments = options.store, _environments(options.store)
+    _write(page.page(rows, environments, source=source, created=_today()), options)
     return 0
+
+
+def _environments(path: str) -> dict[str, dict[str, Any]]:
+    from mibench.store import Store
+
+    store = Store(path)
+    try:
+        return store.environments()
+    finally:
+        store.close()
+
+
+def _today() -> str:
+    import datetime
+
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from mibench import compare, display, runner
+    from mibench.progress import say
+    from mibench.report import comparison
+
+    picture = options.out is not None and Path(options.out).suffix.lower() != ".html"
+    if picture:
+        from mibench.report import figures
+
+        figures.check_path(Path(options.out))
+    else:
+        _check_out(options)
+    request = runner.Request(
+        estimators=_items(options.estimator),
+        suites=_items(options.suite),
+        dim_x=options.dim,
+        dim_y=options.dim,
+        n=_sample_sizes(options),
+        seeds=options.seeds,
+        device=options.device,
+    )
+    prepared = compare.prepare(request, _items(options.against))
+    for note in prepared.notes:
+        say(note)
+    rows = _executed(prepared.trials, prepared.gpu, options)
+    if rows is None:
+        return 130
+    found = compare.beside(rows, prepared.reference, prepared.named)
+    if options.format == "json":
+        trials, cells = display.in_units(rows, options.units), display.in_units(found.cells, options.units)
+        text = display.to_json(
+            {"units": options.units, "trials": trials, "summary": cells, "estimators": found.summary}
+        )
+    else:
+        text = comparison.text(found, options.units, display.terminal_width())
+    print(text, flush=True)
+    if options.out is not None:
+        _draw_comparison([*({**row, "stale": False} for row in rows), *prepared.reference], picture, options)
+    return _say_failures(rows)
+
+
+def _draw_comparison(rows: Sequence[dict[str, Any]], picture: bool, options: argparse.Namespace) -> None:
+    from mibench import reference
+    from mibench.progress import say
+    from mibench.report import drawing, figures, page
+
+    if picture:
+        drawn = drawing.draw("heatmap", rows, WIDTHS["double"])
+        figures.save(drawn.figure, Path(options.out))
+        say(f"{options.out}: {drawn.caption}")
+    else:
+        environments = {**reference.environments(), **_environments(options.store)}
+        source = f"{options.store} and the reference rows of mibench {mibench.__version__}"
+        _write(page.page(rows, environments, source=source, created=_today()), options)
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -72,19 +72,19 @@ def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None
     tasks = [
         {"task": cell["distribution"], "dims": f"{cell['dim_x']} x {cell['dim_y']}", "n": str(cell["n"])}
         | ({"quantity": cell["quantity"]} if varies else {})
-        | {"truth": _number(cell["truth"])}
+        | {"truth": number(cell["truth"])}
         for cell in cells
     ]
     asked = next((cell for cell in cells if cell["interval"] is not None), None)
     scores = [
         {
-            "mean": _number(cell["mean"]),
-            "bias ± se": _with_error(cell["bias"], cell["bias_se"]),
-            "sd": _number(cell["sd"]),
-            "RMSE": _number(cell["rmse"]),
-            "oracle": _number(cell["oracle_rmse"]),
-            "efficiency": _number(cell["efficiency"], "{:.2f}"),
-            **({} if asked is None else {"coverage": _coverage(cell), "width": _number(cell["mean_width"])}),
+            "mean": number(cell["mean"]),
+            "bias ± se": with_error(cell["bias"], cell["bias_se"]),
+            "sd": number(cell["sd"]),
+            "RMSE": number(cell["rmse"]),
+            "oracle": number(cell["oracle_rmse"]),
+            "efficiency": number(cell["efficiency"], "{:.2f}"),
+            **({} if asked is None else {"coverage": _coverage(cell), "width": number(cell["mean_width"])}),
             "ok": f"{cell['ok']}/{cell['trials']} ok"
             + "".join(f", {count} {status}" for status, count in cell["failures"].items()),
             "time": seconds(cell["median_wall_s"]),
@@ -120,8 +120,8 @@ def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int 
     heads = ["estimator", f"estimate ({units})", *interval, "quantity", "bound", *tests, "time"]
     body = []
     for record in records:
-        value = "failed" if record["error"] is not None else _number(record["estimate"])
-        p_value = [_number(record["p_value"]), _mean_and_sd(record["null_mean"], record["null_sd"])] * tested
+        value = "failed" if record["error"] is not None else number(record["estimate"])
+        p_value = [number(record["p_value"]), _mean_and_sd(record["null_mean"], record["null_sd"])] * tested
         bound = "" if record["bound"] == "none" else record["bound"]
         ends = [_ends(record["low"], record["high"])] * bool(levels)
         body.append([record["estimator"], value, *ends, record["quantity"], bound, *p_value, seconds(record["wall_s"])])
@@ -202,11 +202,13 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _number(value: float | None, form: str = "{:.4f}") -> str:
+def number(value: float | None, form: str = "{:.4f}") -> str:
+    """Write a value, or a dash for none."""
     return "–" if value is None else form.format(value)
 
 
-def _with_error(value: float | None, error: float | None) -> str:
+def with_error(value: float | None, error: float | None) -> str:
+    """Write a signed value and its standard error, where there is one."""
     if value is None:
         return "–"
     return f"{value:+.4f}" if error is None else f"{value:+.4f} ± {error:.4f}"
@@ -222,7 +224,7 @@ def _ends(low: float | None, high: float | None) -> str:
 
 def _coverage(cell: Mapping[str, Any]) -> str:
     some = f" of {cell['intervals']}" if 0 < cell["intervals"] < cell["ok"] else ""
-    return _number(cell["coverage"], "{:.2f}") + some
+    return number(cell["coverage"], "{:.2f}") + some
 
 
 def seconds(value: float | None) -> str:

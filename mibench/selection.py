@@ -1,9 +1,9 @@
 """Which stored rows a figure, a table or a report is made of: chosen in the words of `mibench run`, none is run.
 
-Rows come from the store, or from a file as `mibench export` writes it. An estimator or a distribution is chosen by its
-name and the parameters that are given: `ksg` takes every ksg there is, `ksg[k=3]` those with k = 3. Tasks of a suite,
-and tasks with an id of their own, are taken as the suite has them. What was stored under another name of the same
-distribution is shown under the name asked for, as in a run.
+Rows come from the store, from a file as `mibench export` writes it, or from those that ship with mibench. An estimator
+or a distribution is chosen by its name and the parameters that are given: `ksg` takes every ksg there is, `ksg[k=3]`
+those with k = 3. Tasks of a suite, and tasks with an id of their own, are taken as the suite has them. What was stored
+under another name of the same distribution is shown under the name asked for, as in a run.
 
 A row is stale when other code made it: stored rows go by the hash of the code, those of a file by the versions of the
 estimator and of the distribution, since a file is read where the code around them differs. Stale rows are left out, or
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mibench import suites
+from mibench import reference, suites
 from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
@@ -66,24 +66,39 @@ class Filters:
 
 
 def select(
-    filters: Filters | None = None, *, store: str | Path = DEFAULT_STORE, rows_file: str | Path | None = None
+    filters: Filters | None = None,
+    *,
+    store: str | Path = DEFAULT_STORE,
+    rows_file: str | Path | None = None,
+    shipped: bool = False,
 ) -> tuple[list[Row], list[str]]:
     """Return the rows that are asked for, each with `stale`, and notes for the user on what was left out.
 
-    They come from `rows_file` (.csv, .csv.gz, .json or .parquet) where it is given, else from the store: the last
-    attempt of each trial. Their order is that of the estimators and tasks asked for, then alphabetical, so that it does
-    not hang on when a trial ended. No row is an `InputError`.
+    They come from `rows_file` (.csv, .csv.gz, .json or .parquet) where it is given, from `mibench.reference` where
+    `shipped` says so, else from the store: the last attempt of each trial. Their order is that of the estimators and
+    tasks asked for, then alphabetical, so that it does not hang on when a trial ended. No row is an `InputError`.
     """
     filters = filters or Filters()
-    where = str(store if rows_file is None else rows_file)
-    rows = _stored(Path(store)) if rows_file is None else _read(Path(rows_file))
+    if shipped and rows_file is not None:
+        raise InputError("--reference and --rows both say where rows come from; give one of them")
+    if shipped:
+        where, rows = "the reference", [row for path in reference.files() for row in _read(path)]
+    elif rows_file is not None:
+        where, rows = str(rows_file), _read(Path(rows_file))
+    else:
+        where, rows = str(store), _stored(Path(store))
     if not rows:
         raise InputError(f"{where} holds no rows")
     kept = _of_size(rows, filters, where)
     kept = _of_tasks(kept, filters, where)
     kept = _of_estimators(kept, filters.estimators, where)
-    marked = _marked(kept, _code_differs if rows_file is None else _version_differs)
+    marked = _marked(kept, _version_differs if shipped or rows_file is not None else _code_differs)
     return _without_stale(marked, filters.keep_stale, where)
+
+
+def of_other_versions(rows: Sequence[Row]) -> list[bool]:
+    """Say of each row whether another version of its estimator or distribution made it, or one not known here."""
+    return [row["stale"] is not False for row in _marked(rows, _version_differs)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -322,7 +337,7 @@ def _check_distribution(text: str) -> None:
 # Other code
 
 
-def _marked(rows: list[Row], differs: Callable[[Row, Estimator, JointDistribution], bool | None]) -> Iterator[Row]:
+def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistribution], bool | None]) -> Iterator[Row]:
     for row in rows:
         estimator, law = _estimator(*_estimator_kind(row)), _law(*_task_kind(row))
         if estimator is not None and law is not None:

@@ -116,7 +116,7 @@ RUN, CSV = "run --estimator cca", "estimate data.csv"
 WRONG = [
     # Commands and options
     ("", "command is missing; give run, list"),
-    ("rn", r"unknown 'rn' \(nearest: run\); accepted: run, list, show, estimate, plot, table, report, export"),
+    ("rn", r"unknown 'rn' \(nearest: run\); accepted: run, list, show, estimate, plot, table, report, compare, export"),
     ("--versoin run", r"unknown option --versoin \(nearest: --version\)"),
     ("--nonsense", "command is missing"),
     ("run --estimater cca", r"unknown option --estimater \(nearest: --estimator\)"),

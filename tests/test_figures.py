@@ -147,6 +147,15 @@ def test_heatmap_too_narrow_for_numbers_says_so() -> None:
         )
 
 
+def test_long_names_fit_at_the_resolution_of_a_saved_picture(tmp_path: Path) -> None:
+    """Text is a little wider there than in the coarse pixels of a screen."""
+    tasks = [f"spiral-normal_cdf-multinormal-sparse-25-25-2-{mi}.0, 25 × 25" for mi in range(9)]
+    drawn = drawing.draw("heatmap", [row(name, task) for name in "ab" for task in tasks], WIDTHS["double"])
+    figures.save(drawn.figure, tmp_path / "heatmap.png")
+    drawn.figure.set_dpi(300)
+    assert min(label.get_window_extent().x0 for label in axes_of(drawn.figure).get_yticklabels()) >= 0
+
+
 def test_a_long_legend_leaves_its_room_to_the_axes() -> None:
     rows = [one for place in range(40) for one in seeds(f"estimator-{place}", [1.1 + place, 1.3 + place])]
     few, _ = draw("pareto", rows[:4])

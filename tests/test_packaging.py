@@ -52,7 +52,7 @@ def test_every_folder_with_modules_is_a_package(folder: str) -> None:
 
 def test_links_are_committed_and_match_the_package_folders() -> None:
     links = [*CODE_LINKS, *DATA_LINKS]
-    assert "mibench/data/suites" in links
+    assert {"mibench/data/suites", "mibench/data/reference"} <= set(links)
     listed = subprocess.run(["git", "ls-files", "-s", *links], cwd=ROOT, capture_output=True, text=True, check=True)
     modes = {line.split("\t")[1]: line.split()[0] for line in listed.stdout.splitlines()}
     assert modes == dict.fromkeys(links, "120000")
@@ -141,7 +141,7 @@ def test_wheel_holds_one_name_and_every_file(dist: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for folder in ["mibench", *CODE_LINKS, *DATA_LINKS]
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".typed", ".toml", ".bib", ".j2"}
+        if path.suffix in {".py", ".typed", ".toml", ".bib", ".j2", ".gz", ".json"}
     }
     assert {name for name in inside if name.startswith("mibench/")} == expected
 
@@ -152,16 +152,22 @@ def test_source_distribution_holds_the_documents(dist: Path) -> None:
         inside = {name.partition("/")[2] for name in opened.getnames()}
     documents = {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"}
     assert documents | {"pyproject.toml", "constraints.txt"} <= inside
-    assert not [name for name in inside if name.startswith(("tests", "results", "."))]
+    others = [name for name in inside if name not in ("results", "results/reference")]
+    others = [name for name in others if not name.startswith("results/reference/")]
+    assert not [name for name in others if name.startswith(("tests", "results", "."))]
 
 
 LISTING = """
 import importlib.resources, json, mibench
-from mibench import registry, suites
+from mibench import reference, registry, selection, suites
+rows = importlib.resources.files("mibench.data") / "reference"
 core = importlib.resources.files("mibench.data") / "suites" / "core.toml"
 print(json.dumps({
     "place": mibench.__file__,
     "core": core.read_text(encoding="utf-8"),
+    "files": {path.name: len(path.read_bytes()) for path in rows.iterdir()},
+    "rows": len(selection.select(selection.Filters(keep_stale=True), shipped=True)[0]),
+    "environments": list(reference.environments()),
     "suites": suites.names(),
     "estimators": registry.estimators.names(),
     "distributions": registry.distributions.names(),
@@ -171,12 +177,15 @@ print(json.dumps({
 
 
 def test_installed_wheel_finds_its_data_and_its_objects(site: Path) -> None:
-    from mibench import registry, suites
+    from mibench import reference, registry, selection, suites
 
     found = json.loads(run_installed(site, "-c", LISTING))
     assert Path(found.pop("place")).is_relative_to(site)
     assert found == {
         "core": (ROOT / "benchmarks/suites/core.toml").read_text(encoding="utf-8"),
+        "files": {path.name: path.stat().st_size for path in (ROOT / "results/reference").iterdir()},
+        "rows": len(selection.select(selection.Filters(keep_stale=True), shipped=True)[0]),
+        "environments": list(reference.environments()),
         "suites": suites.names(),
         "estimators": registry.estimators.names(),
         "distributions": registry.distributions.names(),

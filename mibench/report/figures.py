@@ -40,6 +40,7 @@ ERROR = LinearSegmentedColormap.from_list("error", ["#003F66", BLUE, SKY, "white
 TASK = ["distribution", "dim_x", "dim_y", "n"]
 
 STYLE: dict[RcKeyType, Any] = {
+    "figure.dpi": 300,  # that of a saved picture: measured in coarser pixels, long names would be cut off
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that all machines draw the same
     "font.size": 7,

@@ -358,16 +358,18 @@ def _plain(value: float) -> Entry:
     return Entry(rounded(value, None)[0], number=value)
 
 
-def summaries(cells: pd.DataFrame, units: str = "nats") -> list[list[dict[str, Any]]]:
-    """Sum up each estimator at each n over its tasks, the best rank first: a list for each quantity and n."""
+def summaries(
+    cells: pd.DataFrame, units: str = "nats", *, ranked: pd.DataFrame | None = None
+) -> list[list[dict[str, Any]]]:
+    """Sum up each estimator at each n over its tasks, the best rank first: a list for each quantity and n.
+
+    `ranked` are those of the cells that are ranked (default: all); estimators that have none of them have no rank.
+    """
     found, groups = records(cells), []
     for group in by_quantity(found):
         quantity = group[0]["quantity"]
-        ranked = {
-            (_method(line), line["n"]): line
-            for line in _known_only(scoring.ranks(cells, quantity=quantity))
-            if line["tasks"]
-        }
+        ranks = scoring.ranks(cells if ranked is None else ranked, quantity=quantity)
+        places = {(_method(line), line["n"]): line for line in _known_only(ranks) if line["tasks"]}
         for n in sorted({cell["n"] for cell in group}):
             lines = []
             by_name: dict[str, list[Cell]] = {}
@@ -375,7 +377,7 @@ def summaries(cells: pd.DataFrame, units: str = "nats") -> list[list[dict[str, A
                 by_name.setdefault(cell["name"], []).append(cell)
             for name, own in by_name.items():
                 verdicts = [cell["solved"] for cell in own if cell["solved"] is not None]
-                place = ranked.get((_method(own[0]), n), {})
+                place = places.get((_method(own[0]), n), {})
                 lines.append(
                     {"quantity": quantity, "n": n, "estimator": name, "tasks": len(own)}
                     | {"solved": sum(map(bool, verdicts)), "known": len(verdicts)}
