@@ -1,6 +1,6 @@
 """Draw the staircase: what bounds say of their own training batches while the mutual information rises in steps.
 
-    python benchmarks/staircase_figure.py --out results/figures/staircase.pdf results/figures/staircase.png
+    python benchmarks/staircase_figure.py --out results/figures/training-staircase.{pdf,png}
     python benchmarks/staircase_figure.py --steps 30 --out /tmp/trial.png
 
 X and Y are 20-dimensional normal variables, and once more with Y cubed, which keeps the MI of 2, 4, 6, 8, 10 nats.
@@ -72,7 +72,7 @@ def main() -> None:
     """Train, say what it cost, and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps for each level of MI")
-    parser.add_argument("--out", type=Path, nargs="+", default=[Path("results/figures/staircase.pdf")])
+    parser.add_argument("--out", type=Path, nargs="+", default=[Path("results/figures/training-staircase.pdf")])
     arguments = parser.parse_args()
     for path in arguments.out:
         figures.check_path(path)
