@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--peer-python", required=True, help="interpreter of the environment that has benchmark-mi")
     parser.add_argument("--n", type=int, default=10_000, help="points of each sample")
     parser.add_argument("--seeds", type=int, default=10, help="replicas here")
-    parser.add_argument("--peer-seeds", type=int, default=2, help="replicas there, on the first of the same samples")
+    parser.add_argument("--peer-seeds", type=int, default=1, help="replicas there, on the first of the same samples")
     given = parser.parse_args()
     print(f"{'task':30} {'estimator':8} {'truth':>6} {'here':>14} {'there':>14} {'CPU s a seed':>16} {'ratio':>6}")
     for task in TASKS:
@@ -57,7 +57,7 @@ def main() -> None:
         xs, ys = [sample.x for sample in samples], [sample.y for sample in samples]
         for name, peer in PEERS.items():
             start = time.process_time()
-            contexts = [Context(np.random.default_rng(seed), threads=2) for seed in range(given.seeds)]
+            contexts = [Context(np.random.default_rng(seed), threads=1) for seed in range(given.seeds)]
             batch = make_estimator(name).estimate_batch(xs, ys, contexts)
             values = [estimate.value for _, estimate in batch]
             seconds = (time.process_time() - start) / given.seeds
@@ -67,7 +67,9 @@ def main() -> None:
                 command = [given.peer_python, "-c", PEER, str(file), peer, str(given.peer_seeds)]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
             theirs, theirs_seconds = np.array(json.loads(done.stdout.splitlines()[-1])).T
-            here, there = (f"{np.mean(v):.3f} ± {np.std(v, ddof=1):.3f}" for v in (values, theirs))
+            here, there = (
+                f"{np.mean(v):.3f}" + (f" ± {np.std(v, ddof=1):.3f}" if len(v) > 1 else "") for v in (values, theirs)
+            )
             cost = f"{seconds:.2f} / {theirs_seconds.mean():.1f}"
             ratio = theirs_seconds.mean() / seconds
             print(f"{task:30} {name:8} {truth.value:6.3f} {here:>14} {there:>14} {cost:>16} {ratio:6.1f}", flush=True)
