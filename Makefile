@@ -20,7 +20,7 @@ help:
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make bench      speed benchmarks"
 	@echo "make figure     run six estimators on the core suite and draw the picture of the README, a few minutes"
-	@echo "make figures    draw the gallery in results/figures from the reference rows, half a minute"
+	@echo "make figures    draw the gallery in results/figures from the reference rows and two small runs, a minute"
 	@echo "make clean      remove .venv and everything else that was built"
 
 setup: $(READY)
@@ -61,6 +61,7 @@ figure: $(READY)
 # A few estimators of different families where a figure of all of them would be crowded.
 SOME := cca,flo,gaussian-copula,infonce,kde,ksg,mine,smile
 PLOT := $(BIN)/python -m mibench plot
+SMALL := $(BIN)/python -m mibench run --store build/figures.sqlite --jobs $(JOBS) --distribution 'gaussian-sparse,half-cube[base=gaussian-sparse]'
 figures: $(READY)
 	$(PLOT) heatmap --reference --suite bmi --n 10000 --width double --out results/figures/heatmap.png
 	$(PLOT) bias-variance --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/bias-variance.png
@@ -69,6 +70,11 @@ figures: $(READY)
 	$(PLOT) staircase --reference --suite staircase --n 10000 --estimator $(SOME) --width double --out results/figures/staircase.png
 	$(PLOT) estimates --reference --suite core --dim 5 --n 10000 --estimator $(SOME) --width double --out results/figures/estimates.png
 	$(PLOT) samples --distribution '1v1-AI' --out results/figures/samples.png
+	@# Reference rows have neither intervals nor curves: these two are drawn from small runs of their own.
+	for level in 0.2 0.4 0.6 0.8 0.95; do $(SMALL) --estimator binning,cca,gaussian-copula,ksg --dim 1 --n 500 --seeds 40 --interval subsample --level $$level || exit 1; done
+	$(PLOT) calibration --store build/figures.sqlite --n 500 --interval subsample --out results/figures/calibration.png
+	$(SMALL) --estimator infonce --dim 5 --n 2000 --seeds 3
+	$(PLOT) learning --store build/figures.sqlite --estimator infonce --n 2000 --out results/figures/learning.png
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks

@@ -23,15 +23,19 @@ from mibench.store import DEFAULT_STORE, plain
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mibench.consistency import Judged
     from mibench.estimation import Outcome, PermutationTest
     from mibench.plan import Trial
+    from mibench.scoring import Solved
 
 _PERMUTATIONS = 199
+_SEEDS = 5  # of consistency
 _EXAMPLES = """examples:
   mibench run --estimator infonce --dim 64
   mibench run --estimator 'ksg[k=5],gauss*' --n 500,1000 --seeds 9 --format json
   mibench run --estimator mine.py:Mine --distribution 'student[dof=1]' --n 500
   mibench estimate data.csv --x bmi,bp --y target --estimator ksg
+  mibench consistency data.csv --x bmi,bp --y target --estimator ksg,cca
   mibench compare --estimator mine.py:Mine --suite bmi
   mibench plot heatmap --suite core --dim 5 --out core.pdf
   mibench list estimators
@@ -105,8 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mibench {mibench.__version__}")
     commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
 
-    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    def command(name: str, function: Any, text: str, example: str | None = None) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, epilog=example, allow_abbrev=False)
         added.set_defaults(command=function)
         return added
 
@@ -135,23 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--plot", metavar="FILE", help="draw a distribution: points and pointwise MI (.png, .pdf, .svg)")
 
     estimate = command("estimate", _estimate, "estimate the mutual information in your own data")
-    estimate.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="one table (.csv .tsv .parquet .npy .npz), or a file for X and one for Y",
-    )
-    estimate.add_argument(
-        "--x", action="append", default=[], metavar="COLUMNS", help="columns of X: names, globs or positions"
-    )
-    estimate.add_argument("--y", action="append", default=[], metavar="COLUMNS", help="columns of Y")
-    estimate.add_argument("--estimator", action="append", default=[], metavar="SPEC", help="as for run (default ksg)")
-    estimate.add_argument(
-        "--discrete", action="append", default=[], metavar="COLUMNS", help="columns of numbers that are labels"
-    )
-    estimate.add_argument(
-        "--missing", choices=("error", "drop"), default="error", help="rows that miss a value (default error)"
-    )
+    _add_data(estimate)
     estimate.add_argument("--pairwise", action="store_true", help="estimate between all pairs of columns")
     estimate.add_argument("--test", choices=("permutation",), help="test against independence")
     estimate.add_argument(
@@ -168,6 +156,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_interval(estimate)
     _add_output(estimate, ("table", "json", "csv"), units=True)
 
+    consistency = command(
+        "consistency",
+        _consistency,
+        "check on your own data whether estimates keep the laws of mutual information, whatever it is there",
+        "example: mibench consistency data.csv --x bmi,bp --y target --estimator ksg",
+    )
+    _add_data(consistency)
+    consistency.add_argument(
+        "--seeds", type=_whole(1), default=_SEEDS, metavar="K", help=f"number of seeds (default {_SEEDS})"
+    )
+    consistency.add_argument("--first-seed", type=_whole(0), default=0, metavar="S", help="first seed (default 0)")
+    _add_device(consistency)
+    _add_output(consistency, ("table", "json", "csv"), units=True)
+
     plot = command("plot", _plot, "draw stored rows as a figure; prints where it is and what its caption must say")
     kinds = ", ".join(f"{kind}: {text}" for kind, text in KINDS.items())
     plot.add_argument("kind", choices=tuple(KINDS), metavar="kind", help=kinds)
@@ -179,13 +181,16 @@ def _parser() -> argparse.ArgumentParser:
         "--against", choices=AGAINST, help="what scaling stands on (default: the first of them that varies)"
     )
     _add_selection(plot)
+    _add_solved(plot)
+    _add_units(plot)
 
     made = command("table", _table, "write a table of stored results: estimators x tasks, or each over all tasks")
     made.add_argument(
         "--score",
         choices=tuple(SCORES),
         default="mean",
-        help="what is shown; summary: solved, ranks, cost (default mean)",
+        metavar="SCORE",
+        help=f"what is shown: {', '.join(SCORES)} (solved, ranks and cost over all tasks); default mean",
     )
     made.add_argument(
         "--columns", choices=("tasks", "estimators"), help="what goes across (default: the fewer of the two)"
@@ -194,10 +199,13 @@ def _parser() -> argparse.ArgumentParser:
         "--bibtex", action="store_true", help="write the BibTeX entries of all in the table instead of the table"
     )
     _add_selection(made)
+    _add_solved(made)
     _add_output(made, FORMATS, units=True)
 
     report = command("report", _report, "write a report on stored results as one HTML file")
     _add_selection(report)
+    _add_solved(report)
+    _add_units(report)
     report.add_argument("--out", metavar="FILE", help="write the report to this file")
 
     compare = command("compare", _compare, "run your estimator and put it beside the rows of all others")
@@ -216,8 +224,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_limits(compare)
     _add_store(compare)
     _add_device(compare)
+    _add_solved(compare)
     compare.add_argument("--format", choices=("table", "json"), default="table", help="how the output is written")
-    compare.add_argument("--units", choices=("nats", "bits"), default="nats", help="unit of the values (default nats)")
+    _add_units(compare)
     compare.add_argument(
         "--out", metavar="FILE", help="a report as .html, or the errors on all tasks as a figure: .pdf, .svg, .png"
     )
@@ -227,6 +236,27 @@ def _parser() -> argparse.ArgumentParser:
     _add_store(export)
     _add_output(export, ("csv", "json", "parquet"), units=True)
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a user's own data, and the estimators for them."""
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="one table (.csv .tsv .parquet .npy .npz), or a file for X and one for Y",
+    )
+    parser.add_argument(
+        "--x", action="append", default=[], metavar="COLUMNS", help="columns of X: names, globs or positions"
+    )
+    parser.add_argument("--y", action="append", default=[], metavar="COLUMNS", help="columns of Y")
+    parser.add_argument("--estimator", action="append", default=[], metavar="SPEC", help="as for run (default ksg)")
+    parser.add_argument(
+        "--discrete", action="append", default=[], metavar="COLUMNS", help="columns of numbers that are labels"
+    )
+    parser.add_argument(
+        "--missing", choices=("error", "drop"), default="error", help="rows that miss a value (default error)"
+    )
 
 
 def _add_what(parser: argparse.ArgumentParser, *, suite: str, n: str, seeds: str) -> None:
@@ -328,9 +358,21 @@ def _add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...], *, un
     )
     parser.add_argument("--out", metavar="FILE", help="write the output to this file")
     if units:
-        parser.add_argument(
-            "--units", choices=("nats", "bits"), default="nats", help="unit of the values (default nats)"
-        )
+        _add_units(parser)
+
+
+def _add_units(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--units", choices=("nats", "bits"), default="nats", help="unit of the values (default nats)")
+
+
+def _add_solved(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--solved",
+        type=_solved,
+        metavar="A,R%,S",
+        help="a task is solved where |mean - truth| <= max(A nats, R%% of the truth), sd <= S nats and no trial failed "
+        "(default 0.05,5%%,0.1)",
+    )
 
 
 def _whole(low: int) -> Any:
@@ -377,6 +419,23 @@ def _level(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give a number between 0 and 1, such as 0.95")
     return value
+
+
+def _solved(text: str) -> Solved:
+    from mibench.scoring import Solved
+
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        absolute, relative, sd = (float(part.removesuffix("%")) for part in parts)
+    except ValueError:
+        absolute = relative = sd = float("nan")
+    if [part.endswith("%") for part in parts] != [False, True, False] or not all(
+        0 <= value < float("inf") for value in (absolute, relative, sd)
+    ):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not accepted; give nats of error, percent of the truth and nats of sd, such as 0.05,5%,0.1"
+        )
+    return Solved(absolute, relative / 100, sd)
 
 
 def _bytes(text: str) -> int:
@@ -552,9 +611,7 @@ def _estimate(options: argparse.Namespace) -> int:
     if options.permutations and not options.test:
         raise InputError("--permutations is for --test permutation, which is not given")
     _check_level(options)
-    names = [name for item in _items(options.estimator) or ["ksg"] for name in estimators.expand(item)]
-    for name in names:
-        make_estimator(name)  # a wrong name is found before the data are read
+    names = _named_or_ksg(options)
     if options.pairwise:
         return _pairwise(options, names)
     x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
@@ -582,6 +639,13 @@ def _estimate(options: argparse.Namespace) -> int:
         for text in one.estimate.warnings if one.estimate is not None else (str(one.error),):
             say(f"{one.name}: {text.removeprefix(f'{one.estimator.label()}: ')}")
     return 0 if len(works) == len(outcomes) else 1
+
+
+def _named_or_ksg(options: argparse.Namespace) -> list[str]:
+    names = [name for item in _items(options.estimator) or ["ksg"] for name in estimators.expand(item)]
+    for name in names:
+        make_estimator(name)  # a wrong name is found before the data are read
+    return names
 
 
 def _say_of_data(tables: Sequence[pd.DataFrame], dropped: int) -> None:
@@ -675,6 +739,56 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
     return 1 if matrix.reasons else 0
 
 
+def _consistency(options: argparse.Namespace) -> int:
+    from mibench import consistency, display, inputs
+    from mibench.progress import ProgressDisplay, say
+
+    _check_out(options)
+    names = _named_or_ksg(options)
+    if len(options.files) == 1 and not (options.x and options.y):
+        raise InputError("one table needs --x COLUMNS and --y COLUMNS")
+    x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
+    _say_of_data([x, y], dropped)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    with ProgressDisplay("seeds") as progress:
+        judged = consistency.judge(x, y, names, seeds=seeds, device=options.device, progress=progress.reached)
+    failed = [one for one in judged if one.error is not None]
+    if len(failed) == len(judged):
+        raise InputError("; ".join(dict.fromkeys(str(one.error) for one in failed)))
+    records = [_in_words(one, options.units) for one in judged]
+    if options.format == "json":
+        text = display.to_json({"units": options.units, "seeds": list(seeds), "estimators": records})
+    elif options.format == "csv":
+        common = [{key: record[key] for key in ("estimator", "estimate", "error")} for record in records]
+        lines = [{**start, **law} for start, one in zip(common, records, strict=True) for law in one["laws"]]
+        text = display.to_csv([{**line, "units": options.units} for line in lines])
+    else:
+        caption = consistency.explanation(options.seeds)
+        text = display.consistency_table(records, caption, options.units, _width(options))
+    _write(text, options)
+    for one in failed:
+        say(f"{one.name}: {one.error}")
+    return 1 if failed else 0
+
+
+def _in_words(one: Judged, units: str) -> dict[str, Any]:
+    """One estimator as a mapping, in the units asked for: ratios have none."""
+    from mibench.display import BITS
+
+    scale = BITS if units == "bits" else 1.0
+    laws = []
+    for law in one.laws:
+        numbers = {"value": law.value, "sd": law.sd, "off": law.off}
+        times = scale if law.expected == 0 else 1.0
+        laws.append(
+            {"law": law.name, "relation": law.relation, "expected": law.expected}
+            | {key: None if number is None else number * times for key, number in numbers.items()}
+            | {"verdict": law.verdict, "meaning": law.meaning}
+        )
+    estimate = None if one.estimate is None else one.estimate * scale
+    return {"estimator": one.name, "estimate": estimate, "laws": laws, "error": one.error}
+
+
 def _plot(options: argparse.Namespace) -> int:
     from mibench.report import drawing, figures
 
@@ -683,11 +797,16 @@ def _plot(options: argparse.Namespace) -> int:
     width = WIDTHS[options.width]
     if options.against is not None and options.kind != "scaling":
         raise InputError(f"--against is for scaling, not for {options.kind}")
+    if options.solved is not None and options.kind not in drawing.SOLVED:
+        raise InputError(f"--solved is for {', '.join(drawing.SOLVED)}, not for {options.kind}")
+    if options.units != "nats" and options.kind in drawing.UNITLESS:
+        raise InputError(f"--units {options.units} is not for {options.kind}")
     if options.kind == "samples":
         drawn = drawing.draw_samples(_items(options.distribution), width, **_size(options))
     else:
         words = {} if options.against is None else {"against": options.against}
-        drawn = drawing.draw(options.kind, _selected(options), width, **words)
+        rule = _rule(options)
+        drawn = drawing.draw(options.kind, _selected(options), width, units=options.units, rule=rule, **words)
     figures.save(drawn.figure, path)
     print(f"{path}\n{drawn.caption}", flush=True)
     return 0
@@ -699,15 +818,20 @@ def _table(options: argparse.Namespace) -> int:
     from mibench.report import citations, marked, tables
 
     _check_out(options)
+    if options.solved is not None and (options.score not in ("solved", "summary") or options.bibtex):
+        raise InputError("--solved is for --score solved or summary: no other table shows what is solved")
     rows = _selected(options)
     if options.bibtex:
         text, without = citations.bibtex(scoring.cells(rows))
         if without:
             say(f"no citation is known of {', '.join(without)}")
     else:
-        cells, rule = scoring.cells(marked(rows)), scoring.solved_rule()
+        rule = _rule(options)
         layout = {"columns": options.columns, "units": options.units}
-        text = tables.table(cells, options.score, options.format, **layout, rule=rule)
+        cells = scoring.cells(marked(rows), solved=rule)
+        text = tables.table(cells, options.score, options.format, **layout, rule=str(rule))
+        if options.solved is not None and options.format == "csv":  # which has no caption
+            say(f"solved: {rule}")
     _write(text, options)
     return 0
 
@@ -724,8 +848,16 @@ def _report(options: argparse.Namespace) -> int:
         source, environments = options.rows, {}
     else:
         source, environments = options.store, _environments(options.store)
-    _write(page.page(rows, environments, source=source, created=_today()), options)
+    how = {"units": options.units, "rule": _rule(options)}
+    _write(page.page(rows, environments, source=source, created=_today(), **how), options)
     return 0
+
+
+def _rule(options: argparse.Namespace) -> Solved:
+    """When a task is solved: as asked for, or by the default."""
+    from mibench.scoring import DEFAULT_RULE
+
+    return options.solved or DEFAULT_RULE
 
 
 def _environments(path: str) -> dict[str, dict[str, Any]]:
@@ -771,11 +903,12 @@ def _compare(options: argparse.Namespace) -> int:
     rows = _executed(prepared.trials, prepared.gpu, options)
     if rows is None:
         return 130
-    found = compare.beside(rows, prepared.reference, prepared.named)
+    found = compare.beside(rows, prepared.reference, prepared.named, _rule(options))
     if options.format == "json":
         trials, cells = display.in_units(rows, options.units), display.in_units(found.cells, options.units)
         text = display.to_json(
-            {"units": options.units, "trials": trials, "summary": cells, "estimators": found.summary}
+            {"units": options.units, "solved_rule": str(found.rule), "trials": trials, "summary": cells}
+            | {"estimators": found.summary}
         )
     else:
         text = comparison.text(found, options.units, display.terminal_width())
@@ -790,14 +923,15 @@ def _draw_comparison(rows: Sequence[dict[str, Any]], picture: bool, options: arg
     from mibench.progress import say
     from mibench.report import drawing, figures, page
 
+    how = {"units": options.units, "rule": _rule(options)}
     if picture:
-        drawn = drawing.draw("heatmap", rows, WIDTHS["double"])
+        drawn = drawing.draw("heatmap", rows, WIDTHS["double"], **how)
         figures.save(drawn.figure, Path(options.out))
         say(f"{options.out}: {drawn.caption}")
     else:
         environments = {**reference.environments(), **_environments(options.store)}
         source = f"{options.store} and the reference rows of mibench {mibench.__version__}"
-        _write(page.page(rows, environments, source=source, created=_today()), options)
+        _write(page.page(rows, environments, source=source, created=_today(), **how), options)
 
 
 def _export(options: argparse.Namespace) -> int:

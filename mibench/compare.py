@@ -144,15 +144,21 @@ class Comparison:
     theirs the cell (`yours`), that of the best reference (`best`) and of those asked for (`named`, by name). `summary`
     is a list for each quantity and n, as `mibench.report.tables.summaries` has it, with `yours`, the numbers of
     `seeds`, and `against`: by the name of an estimator of theirs, on how many tasks it is `better` or `worse` of those
-    `tested`.
+    `tested`. `rule` is that by which tasks count as solved.
     """
 
     cells: list[dict[str, Any]]
     tasks: list[dict[str, Any]]
     summary: list[list[dict[str, Any]]]
+    rule: scoring.Solved
 
 
-def beside(rows: Sequence[Row], reference: Sequence[Row], named: Sequence[tuple[str, str]] = ()) -> Comparison:
+def beside(
+    rows: Sequence[Row],
+    reference: Sequence[Row],
+    named: Sequence[tuple[str, str]] = (),
+    rule: scoring.Solved = scoring.DEFAULT_RULE,
+) -> Comparison:
     """Put rows beside reference rows, each of which says whether it is `stale`.
 
     The best reference of a task has the least RMSE of those that are not stale and whose trials are all ok. Ranks are
@@ -162,7 +168,7 @@ def beside(rows: Sequence[Row], reference: Sequence[Row], named: Sequence[tuple[
     """
     yours = {_method({**row, "stale": False}) for row in rows}
     both = marked([*({**row, "stale": False} for row in rows), *reference])
-    frame = scoring.cells(both)
+    frame = scoring.cells(both, solved=rule)
     cells = tables.records(frame)
     keys = [_key(cell) for cell in cells]
     for cell, key in zip(cells, keys, strict=True):
@@ -182,7 +188,7 @@ def beside(rows: Sequence[Row], reference: Sequence[Row], named: Sequence[tuple[
         if not cell["yours"]:
             others.setdefault(_task_of(cell), []).append(cell)
     tasks = [_beside(cell, others.get(_task_of(cell), []), columns) for cell in cells if cell["yours"]]
-    return Comparison(cells, tasks, summary)
+    return Comparison(cells, tasks, summary, rule)
 
 
 def _is_stale(row: Row) -> bool:

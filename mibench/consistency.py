@@ -7,16 +7,18 @@ is wrong; one that keeps them may still be wrong by a factor.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from mibench.estimation import EstimatorLike, estimate
+from mibench.estimation import EstimatorLike, Progress, estimate
 from mibench.inputs import Discrete, as_pair
 from mibench.interface import Array, InputError
 from mibench.registry import make_estimator
+
+TOLERANCE = 0.05  # nats from 0, or a ratio's distance from 1: as much as a solved task may err by
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def self_consistency(
             if not math.isfinite(found):
                 raise InputError(f"the estimate is {found}")
         except Exception as error:  # one relation must not lose the others
-            errors[name] = " ".join(f"{error}".split()) or type(error).__name__
+            errors[name] = _one_line(error)
             return None
         return found
 
@@ -139,3 +141,145 @@ def self_consistency(
 
 def _ratio(upper: float | None, lower: float | None) -> float | None:
     return upper / lower if upper is not None and lower is not None and lower > 0 else None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{error}".split()) or type(error).__name__
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Several seeds, several estimators, in words
+
+
+@dataclass(frozen=True)
+class Law:
+    """How an estimator kept one law: `value` should be `expected`.
+
+    `value` and `sd` are mean and standard deviation over seeds (None where it is not known, or of one seed), se
+    = sd / sqrt(seeds). The verdict is "kept" or "broken" where all of value +- 2 se is within `TOLERANCE` of
+    what is expected, or all outside; else it is "unclear". `meaning` is a sentence for people.
+    """
+
+    name: str
+    relation: str
+    expected: float
+    value: float | None
+    sd: float | None
+    verdict: Literal["kept", "broken", "unclear", "unknown"]
+    meaning: str
+
+    @property
+    def off(self) -> float | None:
+        """How far from what is expected."""
+        return None if self.value is None else self.value - self.expected
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One of several estimators: its mean estimate of the data in nats and its three laws; or why there are none."""
+
+    name: str
+    estimate: float | None
+    laws: tuple[Law, ...]
+    error: str | None
+
+
+# name -> relation, what is expected, and in words: it is kept, the value is below what is expected, it is above.
+_LAWS = {
+    "independence": (
+        "I(X; Y permuted)",
+        0.0,
+        "no information is found where there is none",
+        "the estimate is below 0 where there is no information",
+        "information is found where there is none",
+    ),
+    "data processing": (
+        "I(X; [Y, h(Y)]) / I(X; Y)",
+        1.0,
+        "a function of Y beside Y changes little",
+        "a function of Y beside Y lowers the estimate, though it takes nothing away",
+        "a function of Y beside Y raises the estimate: not all that Y tells was seen without it",
+    ),
+    "additivity": (
+        "I([X1, X2]; [Y1, Y2]) / (I(X1; Y1) + I(X2; Y2))",
+        1.0,
+        "the information of independent halves adds up",
+        "independent halves side by side have less information than their sum: some is lost in more columns",
+        "independent halves side by side have more information than their sum",
+    ),
+}
+
+
+def judge(
+    x: Any,
+    y: Any,
+    estimators: Sequence[str],
+    *,
+    seeds: Sequence[int] = range(5),
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> list[Judged]:
+    """Ask each estimator for `self_consistency` with every seed, and say in words how it keeps the laws.
+
+    The seeds change permutation, halves and the estimator's own randomness, never the data: on other data the results
+    scatter more. An estimator that fails has an error line in place of its laws, and does not lose the others.
+    """
+    judged = []
+    for place, name in enumerate(estimators):
+        found: list[Consistency] = []
+        try:
+            for number, seed in enumerate(seeds, start=1):
+                found.append(self_consistency(x, y, name, seed=seed, device=device))
+                if progress is not None:
+                    progress(place * len(seeds) + number, len(estimators) * len(seeds))
+        except Exception as failure:  # one estimator must not lose the others
+            judged.append(Judged(name, None, (), _one_line(failure)))
+            continue
+        judged.append(Judged(name, float(np.mean([one.estimate for one in found])), laws(found), None))
+    return judged
+
+
+def laws(found: Sequence[Consistency]) -> tuple[Law, ...]:
+    """Judge the three laws by what several seeds gave of the same data."""
+    permuted = [one.independence for one in found if one.independence is not None]
+    # Where no more is found than in permuted rows, a ratio of two such estimates is one of noise.
+    nothing = bool(permuted) and max(permuted) >= float(np.mean([one.estimate for one in found]))
+    return (
+        _law("independence", [one.independence for one in found], _reason(found, "permuted"), noise=False),
+        _law("data processing", [one.data_processing for one in found], _reason(found, "processed"), noise=nothing),
+        _law("additivity", [one.additivity for one in found], _reason(found, "halves", "joined"), noise=nothing),
+    )
+
+
+def explanation(seeds: int) -> str:
+    """Say below the laws what they are, and what a verdict means."""
+    laws = "; ".join(f"{name}: {relation}" for name, (relation, *_) in _LAWS.items())
+    over = f"mean ± sd over {seeds} seeds of permutation and halves; " if seeds > 1 else ""
+    return (
+        f"{laws}; h(Y): the squares of Y, of labels their parity; 1, 2: random halves of the rows; {over}kept: within "
+        f"{TOLERANCE:g} (nats, or of a ratio){' by two standard errors' if seeds > 1 else ''}; an estimator that "
+        "breaks a law is wrong on these data, one that keeps them may still be"
+    )
+
+
+def _reason(found: Sequence[Consistency], *names: str) -> str:
+    """Why a value is not known."""
+    errors = [one.errors[name] for one in found for name in names if name in one.errors]
+    return errors[0] if errors else "it is divided by an estimate that is not above 0"
+
+
+def _law(name: str, values: Sequence[float | None], reason: str, *, noise: bool) -> Law:
+    relation, expected, kept, below, above = _LAWS[name]
+    known = np.array([value for value in values if value is not None])
+    if len(known) < len(values):
+        return Law(name, relation, expected, None, None, "unknown", f"not known: {reason}")
+    value, sd = float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else None
+    off, reach = value - expected, 0.0 if sd is None else 2 * sd / math.sqrt(len(known))
+    if noise:
+        meaning = "no more is found in these rows than in permuted ones, so that a ratio says nothing"
+        return Law(name, relation, expected, value, sd, "unclear", meaning)
+    if abs(off) + reach <= TOLERANCE:
+        return Law(name, relation, expected, value, sd, "kept", kept)
+    if abs(off) - reach > TOLERANCE:
+        return Law(name, relation, expected, value, sd, "broken", below if off < 0 else above)
+    return Law(name, relation, expected, value, sd, "unclear", f"{len(known)} seeds scatter too much to tell")

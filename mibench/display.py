@@ -129,6 +129,21 @@ def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int 
     return table(heads, body, caption, width)
 
 
+def consistency_table(records: Sequence[Mapping[str, Any]], caption: str, units: str, width: int | None = None) -> str:
+    """Lay out how estimators keep the laws of self-consistency: a line for each law below its estimator."""
+    body: list[list[str] | str] = []
+    for record in records:
+        if record["error"] is not None:
+            body.append(f"{record['estimator']}: failed")
+            continue
+        body.append(f"{record['estimator']}: I(X; Y) = {number(record['estimate'])} {units}")
+        for law in record["laws"]:
+            found = number(law["value"]) if law["sd"] is None else _mean_and_sd(law["value"], law["sd"])
+            off = number(law["off"], "{:+.4f}")
+            body.append([law["law"], found, f"{law['expected']:g}", off, law["verdict"], law["meaning"]])
+    return table(["law", "found", "expected", "off by", "verdict", "meaning"], body, caption, width)
+
+
 def matrix_table(
     names: Sequence[str], values: Sequence[Sequence[float]], caption: str, width: int | None = None
 ) -> str:
@@ -170,8 +185,13 @@ def table(
     numeric = [any(rest) and all(_NUMBER.fullmatch(text) for text in rest if text) for _, *rest in columns]
     widths = [max(map(len, column)) for column in columns]
     if width is not None and not numeric[-1] and widths[-1] > _LONG and _total([*widths[:-1], _LONG]) > width:
-        below = [textwrap.fill(line[-1], width, initial_indent="    ", subsequent_indent="    ") for line in lines]
-        short = [part for line, text in zip(lines, below, strict=True) for part in (line[:-1], text)]
+        short: list[Sequence[str] | str] = []
+        for line in lines:
+            if isinstance(line, str):
+                short.append(line)
+            else:
+                below = textwrap.fill(line[-1], width, initial_indent="    ", subsequent_indent="    ")
+                short += [line[:-1], below]
         return table([*heads[:-1]], short, caption, width)
     while width is not None and _total(widths) > width:
         widest = max((j for j, number in enumerate(numeric) if not number), key=widths.__getitem__, default=None)
@@ -223,7 +243,9 @@ def _ends(low: float | None, high: float | None) -> str:
 
 
 def _coverage(cell: Mapping[str, Any]) -> str:
-    some = f" of {cell['intervals']}" if 0 < cell["intervals"] < cell["ok"] else ""
+    """Write a coverage, with the number of intervals that it is of where some trials have none."""
+    known = cell["coverage"] is not None  # intervals about an unknown truth hold it, or do not: nobody can tell
+    some = f" of {cell['intervals']}" if known and cell["intervals"] < cell["ok"] else ""
     return number(cell["coverage"], "{:.2f}") + some
 
 

@@ -116,7 +116,7 @@ RUN, CSV = "run --estimator cca", "estimate data.csv"
 WRONG = [
     # Commands and options
     ("", "command is missing; give run, list"),
-    ("rn", r"unknown 'rn' \(nearest: run\); accepted: run, list, show, estimate, plot, table, report, compare, export"),
+    ("rn", r"unknown 'rn' \(nearest: run\); accepted: run, list, show, estimate, consistency, plot, table, report"),
     ("--versoin run", r"unknown option --versoin \(nearest: --version\)"),
     ("--nonsense", "command is missing"),
     ("run --estimater cca", r"unknown option --estimater \(nearest: --estimator\)"),
@@ -698,7 +698,7 @@ def test_export_gives_the_rows_back(store: str, run: Run) -> None:
 # Terminals, pipes, signals
 
 
-COMMANDS = ["", "run", "list", "show", "estimate", "export"]
+COMMANDS = ["", "run", "list", "show", "estimate", "consistency", "plot", "table", "report", "compare", "export"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -139,6 +139,10 @@ def test_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "solved: |mean - truth| <=" in out
     (line,) = [line for line in out.splitlines() if line.startswith("cca")]
     assert line.endswith("0, 0 of 6")
+    assert cli.main([*WORDS, "--solved", "9,0%,9"]) == 0
+    out = capsys.readouterr().out
+    assert "solved: |mean - truth| <= max(9 nats, 0%), sd <= 9 nats, no failed trial." in out
+    assert sum("6/6" in line for line in out.splitlines()) == 4
 
 
 @pytest.mark.parametrize("name", ["all.html", "all.pdf"])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import math
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mibench.consistency import Consistency, self_consistency
+from mibench import cli
+from mibench.consistency import TOLERANCE, Consistency, judge, laws, self_consistency
 from mibench.interface import Array, Context, Estimate, Estimator, EstimatorFacts, InputError, parameter
 
 
@@ -116,3 +122,157 @@ def test_the_laws_are_those_of_mutual_information() -> None:
     x, y = gaussian_pairs(n=50)
     with pytest.raises(InputError, match="hsic"):
         self_consistency(x, y, "hsic")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Verdicts
+
+
+def found(independence: float = 0.0, data_processing: float = 1.0, additivity: float = 1.0) -> Consistency:
+    """What a seed gives whose three results are these; the estimate is 1 nat."""
+    return Consistency(1.0, independence, data_processing, 1.0, additivity)
+
+
+def test_a_law_by_hand() -> None:
+    """Ratios 0.80 and 0.84: mean 0.82, sd 0.02 sqrt(2), se 0.02, so that mean + 2 se = 0.86 is below 1 - 0.05."""
+    independence, processing, additivity = laws([found(0.01, 0.80), found(0.03, 0.84)])
+    assert independence.value == pytest.approx(0.02)
+    assert (independence.expected, independence.verdict) == (0.0, "kept")
+    assert independence.sd == pytest.approx(0.01 * 2**0.5)
+    assert processing.value == pytest.approx(0.82)
+    assert processing.sd == pytest.approx(0.02 * 2**0.5)
+    assert processing.off == pytest.approx(-0.18)
+    assert processing.verdict == "broken"
+    assert "lowers the estimate" in processing.meaning
+    assert (additivity.value, additivity.sd, additivity.verdict) == (1.0, 0.0, "kept")
+
+
+@pytest.mark.parametrize(
+    ("ratios", "verdict"),
+    [
+        ((1.0 + 0.9 * TOLERANCE,), "kept"),
+        ((1.0 - 1.1 * TOLERANCE,), "broken"),
+        ((0.90, 1.10), "unclear"),  # mean 1, 2 se = 0.2
+        ((0.93, 0.97), "unclear"),  # mean 0.95, the edge itself
+        ((1.10, 1.11), "broken"),
+        ((0.99, 1.02), "kept"),
+    ],
+)
+def test_verdicts_take_two_standard_errors(ratios: tuple[float, ...], verdict: str) -> None:
+    assert laws([found(additivity=ratio) for ratio in ratios])[2].verdict == verdict
+
+
+def test_directions_are_told_apart() -> None:
+    low, high = (laws([found(sign, 1 + sign, 1 + sign)] * 2) for sign in (-0.2, 0.2))
+    assert [law.verdict for law in (*low, *high)] == ["broken"] * 6
+    assert [("below" in law.meaning, "lowers" in law.meaning, "less" in law.meaning).index(True) for law in low] == [
+        0,
+        1,
+        2,
+    ]
+    assert len({law.meaning for law in (*low, *high)}) == 6
+
+
+def test_ratios_say_nothing_where_no_more_is_found_than_in_permuted_rows() -> None:
+    independence, processing, additivity = laws([found(1.2, 0.2, 3.0), found(0.1, 0.2, 3.0)])
+    assert processing.verdict == additivity.verdict == "unclear"
+    assert "permuted" in processing.meaning
+    assert independence.verdict == "unclear"
+
+
+def test_what_failed_is_unknown_with_its_reason() -> None:
+    lost = Consistency(1.0, 0.0, None, None, None, {"processed": "no room", "halves": "too few"})
+    negative = Consistency(-1.0, -1.5, 1.0, 1.0, 1.0)
+    assert [law.meaning for law in laws([found(), lost])[1:]] == ["not known: no room", "not known: too few"]
+    (_, processing, _) = laws([found(), negative])
+    assert (processing.verdict, processing.value, processing.off) == ("unknown", None, None)
+    assert "not above 0" in processing.meaning
+
+
+def test_a_gaussian_estimator_is_judged_right_on_data_that_are_not_gaussian() -> None:
+    """X = Y^2 + noise: no correlation with Y, a large one with Y^2; seeds change permutations, not the data."""
+    rng = np.random.default_rng(1)
+    y = rng.standard_normal((2000, 1))
+    x = y**2 + 0.3 * y + 0.1 * rng.standard_normal((2000, 1))
+    (cca, hsic) = judge(x, y, ["cca", "hsic"], seeds=range(3))
+    assert cca.estimate == self_consistency(x, y, "cca", seed=7).estimate
+    assert [law.verdict for law in cca.laws[:2]] == ["kept", "broken"]
+    assert "raises the estimate" in cca.laws[1].meaning
+    assert (hsic.estimate, hsic.laws) == (None, ())
+    assert hsic.error is not None
+    assert "laws of self-consistency" in hsic.error
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The command
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to be in, with a table of correlated x and y, a label and a constant."""
+    monkeypatch.chdir(tmp_path)
+    x, y = gaussian_pairs()
+    lines = [f"{a:.17g},{b:.17g},{'uv'[int(a > 0)]},1" for a, b in zip(x[:, 0], y[:, 0], strict=True)]
+    (tmp_path / "data.csv").write_text("\n".join(["x,y,label,same", *lines]), encoding="utf-8")
+    return tmp_path
+
+
+WORDS = ("consistency", "data.csv", "--x", "x", "--y", "y", "--seeds", "2")
+
+
+def test_the_same_numbers_in_every_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*WORDS, "--first-seed", "3", "--estimator", "cca"]
+    assert cli.main([*words, "--format", "json", "--out", "out.json"]) == 0
+    nats = json.loads((folder / "out.json").read_text(encoding="utf-8"))
+    assert (nats["units"], nats["seeds"]) == ("nats", [3, 4])
+    (one,) = nats["estimators"]
+    (expected,) = judge(*gaussian_pairs(), ["cca"], seeds=(3, 4))
+    assert one["estimate"] == pytest.approx(expected.estimate, rel=1e-12)
+    assert [law["value"] for law in one["laws"]] == pytest.approx([law.value for law in expected.laws], abs=1e-12)
+    assert [law["verdict"] for law in one["laws"]] == ["kept"] * 3
+    assert cli.main([*words, "--format", "csv", "--units", "bits"]) == 0
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    scales = [1 / math.log(2), 1, 1]  # ratios have no unit
+    for key in ("value", "sd", "off"):
+        converted = [law[key] * scale for law, scale in zip(one["laws"], scales, strict=True)]
+        assert [float(line[key]) for line in lines] == pytest.approx(converted, abs=1e-12)
+    assert {line["units"] for line in lines} == {"bits"}
+    assert cli.main(words) == 0
+    head, first, *rest = capsys.readouterr().out.splitlines()
+    assert head.split() == ["law", "found", "expected", "off", "by", "verdict", "meaning"]
+    assert first == f"cca: I(X; Y) = {one['estimate']:.4f} nats"
+    assert [line.split("  ")[0] for line in rest[:3]] == ["independence", "data processing", "additivity"]
+    assert all(re.search(rf" [+]?{law['off']:.4f} +kept ", line) for law, line in zip(one["laws"], rest, strict=False))
+    assert "data processing: I(X; [Y, h(Y)]) / I(X; Y)" in rest[-1]
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_estimator_that_cannot_does_not_lose_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*WORDS, "--estimator", "hsic,cca"]) == 1
+    printed = capsys.readouterr()
+    assert "hsic: failed\ncca: I(X; Y) = " in printed.out
+    assert re.fullmatch(r"(2/2 seeds.*\n)?hsic: hsic estimates hsic; [^\n]+\n", printed.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("data.csv --x x", "one table needs --x COLUMNS and --y COLUMNS"),
+        ("data.csv --x x --y z", "there is no column 'z'"),
+        ("data.csv --x x --y same", "constant"),
+        ("data.csv --x x --y label --estimator cca", "mixed columns are not supported"),
+        ("data.csv --x x --y y --estimator hsic", "the laws of self-consistency are those of MI"),
+        ("data.csv --x x --y y --estimator kgs", "unknown estimator 'kgs' (nearest: ksg)"),
+        ("data.csv --x x --y y --seeds 0", "--seeds: '0' is not accepted; give a whole number >= 1"),
+        ("none.csv --x x --y y", "there is no file 'none.csv'"),
+        ("data.csv --x x --y y --out no/such.json", "no folder no"),
+        ("", "argument FILE is missing"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_wrong_input_is_one_line(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["consistency", *words.split()]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert re.fullmatch(r"mibench: [^\n]+\n", printed.err)

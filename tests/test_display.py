@@ -108,6 +108,14 @@ def test_a_narrow_terminal_folds_and_cuts_nothing() -> None:
     assert drawn.count("x") == LONG.count("x")
 
 
+def test_prose_goes_below_its_line_and_titles_stay() -> None:
+    prose = "words " * 20
+    drawn = table(["name", "value", "meaning"], ["a title", ["one", "0.1234", prose.strip()]], width=60).splitlines()
+    assert [line.split() for line in drawn[:3]] == [["name", "value"], ["a", "title"], ["one", "0.1234"]]
+    assert " ".join(" ".join(drawn[3:]).split()) == prose.strip()
+    assert max(map(len, drawn)) <= 60
+
+
 def test_numbers_stand_to_the_right_and_names_to_the_left() -> None:
     drawn = table(
         ["task", "value", "bias", "ok"],
@@ -140,6 +148,19 @@ def test_coverage_is_shown_where_intervals_were_asked_for() -> None:
     assert "  0.50 of 2  0.4000  3/3 ok  " in first
     assert second.split()[-6:-4] == ["–", "–"]
     assert "share of the 90% subsample intervals that hold the truth" in caption
+
+
+def test_no_coverage_of_an_unknown_truth() -> None:
+    """Two of three trials have an interval, but no truth that it could hold: no share, and none "of 2"."""
+    unknown = {"truth": None, "truth_low": None, "truth_high": None, "truth_se": None, "interval": "subsample"}
+    certified = {"truth_low": 0.4, "truth_high": 0.8, "interval": "subsample", "n": 200}
+    for some in (unknown, certified):
+        cells = summarise([row(**some), row(**some), row(**{**some, "low": None})])
+        assert (cells[0]["intervals"], cells[0]["ok"], cells[0]["coverage"]) == (2, 3, None)
+        head, line, *_ = cell_table(cells, "nats").splitlines()
+        place = head.index("coverage")
+        assert line[place : place + 8].strip() == "–"
+        assert " of " not in line
 
 
 def test_labels_name_the_parameters_that_differ() -> None:

@@ -26,6 +26,7 @@ from mibench import display
 from mibench.cli import main
 from mibench.interface import InputError
 from mibench.report import KINDS, WIDTHS, drawing, figures, pareto, staircase
+from mibench.scoring import Solved
 from mibench.store import COLUMNS
 
 SINGLE = WIDTHS["single"]
@@ -212,7 +213,9 @@ def test_scaling_against_n() -> None:
     figure, caption = draw("scaling", rows)
     left, right = figure.get_axes()
     means, spreads = bars(left)[0]
-    assert means == [pytest.approx((100, 0.6)), pytest.approx((1000, 0.9))]
+    beside = 10**0.006  # half of 1.2% of the decade, to each side where there are two
+    assert means == [pytest.approx((100 / beside, 0.6)), pytest.approx((1000, 0.9))]
+    assert bars(left)[1][0] == [pytest.approx((100 * beside, 1.0))]
     half = 0.1 * 2**0.5
     assert spreads == [pytest.approx([0.6 - half, 0.6 + half]), pytest.approx([0.9 - half, 0.9 + half])]
     drawn = [points(line) for line in right.lines]
@@ -222,6 +225,25 @@ def test_scaling_against_n() -> None:
     assert (left.get_xscale(), right.get_xscale(), right.get_yscale()) == ("log", "log", "log")
     assert names_of(figure) == ["a", "b", "truth", "oracle"]
     assert "against n on gaussian-sparse" in caption
+    assert "at the same n estimates stand beside each other" in caption
+
+
+def test_scaling_keeps_the_estimators_of_one_place_in_order_and_near_it() -> None:
+    """Also where there are many of them, and on a linear axis (a place at 0)."""
+    names = [f"e{place:02}" for place in range(24)]
+    for task, truths in (("staircase", (2.0, 4.0, 10.0)), ("gaussian-dense", (0.0, 0.5, 1.0))):
+        rows = [
+            one
+            for name in names
+            for truth in truths
+            for one in seeds(name, [truth], f"{task}-{truth:g}" if task == "staircase" else f"{task}[mi={truth}]",
+                             truth=truth)
+        ]  # fmt: skip
+        figure, _ = draw("scaling", rows, against="mi")
+        found = np.array([[x for x, _ in line] for line, _ in bars(figure.get_axes()[0])])
+        assert (np.diff(found, axis=0) > 0).all()
+        assert (found.max(axis=0)[:-1] < found.min(axis=0)[1:]).all()
+        assert found.mean(axis=0) == pytest.approx(truths, abs=1e-9)
 
 
 def test_scaling_against_dimension_and_mi_joins_tasks_that_differ_in_nothing_else() -> None:
@@ -557,6 +579,9 @@ def test_samples_draws_one_distribution(tmp_path: Path, capsys: pytest.CaptureFi
         ("heatmap --out no/a.png", "no/a.png cannot be written"),
         ("heatmap --width triple", "--width: unknown 'triple'"),
         ("heatmap --against n", "--against is for scaling, not for heatmap"),
+        ("pareto --solved 0.05,5%,0.1", "--solved is for heatmap, not for pareto"),
+        ("heatmap --solved 5%", "--solved: '5%' is not accepted; give nats of error"),
+        ("calibration --units bits", "--units bits is not for calibration"),
         ("scaling --against dims", "--against: unknown 'dims' (nearest: dim); accepted: n, dim, mi"),
         ("scaling --n 100 --against n", "two values or more of n; there is n 100"),
         ("scaling --against dim", "two values or more of dim; there is dim 2"),
@@ -587,6 +612,48 @@ def test_without_a_store_nothing_is_made(empty_folder: Path, capsys: pytest.Capt
     assert main(["plot", "heatmap"]) == 2
     assert "there is no store results/mibench.sqlite" in capsys.readouterr().err
     assert not list(empty_folder.iterdir())
+
+
+def drawn_numbers(figure: Figure) -> list[float]:
+    """What the lines with error bars and the plain ones show, axes by axes."""
+    return [y for axes in figure.get_axes() for line in axes.lines for _, y in points(line)]
+
+
+@pytest.mark.parametrize("kind", ["scaling", "staircase", "estimates", "learning", "pareto", "bias-variance"])
+def test_bits_are_nats_over_log_2(kind: str) -> None:
+    """The axes say so, and what stands on them in nats is 1 / log 2 times as far up in bits."""
+    rows = [one for one in example_rows() if one["distribution"] == "staircase-2" or kind != "estimates"]
+    words = {"against": "mi"} if kind == "scaling" else {}
+    nats, _ = draw(kind, rows, WIDTHS["double"], **words)
+    bits, _ = draw(kind, rows, WIDTHS["double"], units="bits", **words)
+    names = [[text.get_text() for text in drawn_texts(figure)] for figure in (nats, bits)]
+    assert [name.replace("(nats)", "(bits)") for name in names[0] if "nats" in name] == [
+        name for name in names[1] if "bits" in name
+    ]
+    assert any("(bits)" in name for name in names[1])
+    assert not any("nats" in name for name in names[1])
+    if kind in ("scaling", "learning", "staircase"):
+        assert drawn_numbers(bits) == pytest.approx([y * display.BITS for y in drawn_numbers(nats)])
+
+
+def test_heatmap_in_bits_and_by_another_rule() -> None:
+    rows = [*seeds("a", [1.2, 1.2], "one"), *seeds("a", [1.0, 1.0], "two")]
+    figure, caption = draw("heatmap", rows, units="bits", rule=Solved(0.3, 0.0, 0.1))
+    cells = heatmap_cells(axes_of(figure))
+    assert cells[0, 0][1] == f"+{0.2 / np.log(2):.2f}"
+    assert "Bias (mean − truth, bits)" in caption
+    assert "bold: solved, |mean - truth| <= max(0.3 nats, 0%), sd <= 0.1 nats, no failed trial" in caption
+    bold = {text.get_text() for text in axes_of(figure).texts if text.get_fontweight() == "bold"}
+    assert bold == {f"+{0.2 / np.log(2):.2f}", "0.00"}
+    figure, _ = draw("heatmap", rows)
+    assert {text.get_text() for text in axes_of(figure).texts if text.get_fontweight() == "bold"} == {"0.00"}
+
+
+def test_a_distance_has_no_unit_on_its_axes() -> None:
+    rows = seeds("a", [1.5, 1.4], quantity="wasserstein")
+    for units in ("nats", "bits"):
+        figure, _ = draw("estimates", rows, units=units)
+        assert axes_of(figure).get_xlabel() == "MI"
 
 
 def test_a_kind_that_does_not_exist() -> None:

@@ -14,6 +14,7 @@ import pytest
 from mibench import cli
 from mibench.report import STALE
 from mibench.report.page import page
+from mibench.scoring import Solved
 
 INJECTION = "<script>alert('x')</script><img src=\"https://example.org/a.png\" onerror=alert(1)>"
 ENVIRONMENT = {
@@ -219,6 +220,21 @@ def test_report_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     capsys.readouterr()
     assert cli.main(["report", "--rows", str(rows)]) == 0
     assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+
+
+def test_another_rule_and_bits() -> None:
+    """Estimates of 1.2 +- 0.3 about 1: solved by no default; the rule is written where its verdicts are."""
+    rows = [row(value, seed=seed) for seed, value in enumerate((1.2, 0.9, 1.5))]
+    texts = [
+        page(rows, {}, source="s", created="d"),
+        page(rows, {}, source="s", created="d", units="bits", rule=Solved(1, 0, 1)),
+    ]
+    assert [verdict in text for text, verdict in zip(texts, (">0/1<", ">1/1<"), strict=True)] == [True, True]
+    assert "max(0.05 nats, 5%), sd &lt;= 0.1 nats" in texts[0]
+    assert "max(1 nats, 0%), sd &lt;= 1 nats" in texts[1]
+    assert ["Mean estimate ± sd over seeds: mutual information in bits" in text for text in texts] == [False, True]
+    assert f"{1.2 / math.log(2):.1f}" in texts[1]
+    assert "tasks that are not solved, in nats" in texts[0]
 
 
 @pytest.mark.parametrize(

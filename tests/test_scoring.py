@@ -13,7 +13,7 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 from mibench.display import to_json
-from mibench.scoring import LEVEL, association, cells, holm, paired_differences, ranks, solved_rule, summarise
+from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summarise
 from mibench.store import plain
 
 # The contract of a cell: other programs read these.
@@ -272,11 +272,11 @@ def test_solved(estimates: list[float], truth: float | None, solved: bool | None
 
 def test_the_rule_of_solved_is_a_parameter_and_a_text() -> None:
     rows = [row(1.3), row(1.5)]
-    (loose,) = cells(rows, solved_within=(0.0, 0.4), solved_sd=0.2)["solved"]
-    (strict,) = cells(rows, solved_within=(0.3, 0.3), solved_sd=0.2)["solved"]
+    (loose,) = cells(rows, solved=Solved(0.0, 0.4, 0.2))["solved"]
+    (strict,) = cells(rows, solved=Solved(0.3, 0.3, 0.2))["solved"]
     assert (loose, strict) == (True, False)
-    assert solved_rule() == "|mean - truth| <= max(0.05 nats, 5%), sd <= 0.1 nats, no failed trial"
-    assert solved_rule((0.0, 0.4), 0.2) == "|mean - truth| <= max(0 nats, 40%), sd <= 0.2 nats, no failed trial"
+    assert str(Solved()) == "|mean - truth| <= max(0.05 nats, 5%), sd <= 0.1 nats, no failed trial"
+    assert str(Solved(0.0, 0.4, 0.2)) == "|mean - truth| <= max(0 nats, 40%), sd <= 0.2 nats, no failed trial"
 
 
 def test_a_failed_trial_is_no_solution() -> None:
@@ -313,7 +313,7 @@ def test_a_certified_interval_is_no_truth_to_err_from() -> None:
 )
 def test_solved_by_a_certified_interval(within: float, mean: float, solved: bool | None) -> None:
     """True where the rule holds for every truth from 0.8 to 1.2, False where for none."""
-    (found,) = cells([certified(mean), certified(mean)], solved_within=(within, 0.0))["solved"]
+    (found,) = cells([certified(mean), certified(mean)], solved=Solved(within, 0.0))["solved"]
     assert found is solved
 
 

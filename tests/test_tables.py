@@ -247,7 +247,7 @@ def test_summary_by_hand() -> None:
     assert c["median_cpu_s"] == 6.0
     assert c["median_bias"] == pytest.approx((2.005 + 1.01) / 2)
     assert a["median_rmse"] == pytest.approx(math.sqrt(0.0001 / 2))
-    rule = scoring.solved_rule()
+    rule = str(scoring.Solved())
     text = tables.table(scoring.cells(found), "summary", "markdown", rule=rule)
     assert "| b | 1/2 | 2.5 (2.0 to 3.0) |" in text
     assert "| 1/4: 1 timeout |" in text
@@ -318,7 +318,7 @@ def test_latex_shows_letters() -> None:
 def test_latex_compiles(tmp_path: Path) -> None:
     signs = formats.latex("".join(map(chr, [*range(32, 127), *range(0xA1, 0x180), *range(0x391, 0x3CA)])))
     found = [*pair(1.0, 0.1, estimator="a_b"), *pair(1.28, 0.1, estimator="b%"), failed("oom", estimator="ρ")]
-    parts = [tables.table(scoring.cells(found), score, rule=scoring.solved_rule()) for score in ("mean", "summary")]
+    parts = [tables.table(scoring.cells(found), score, rule=str(scoring.Solved())) for score in ("mean", "summary")]
     body = "\n\n".join([*parts, formats.to_latex(AWKWARD), signs])
     source = tmp_path / "paper.tex"
     source.write_text(
@@ -446,6 +446,18 @@ def test_table_command(store: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         cli.main(["table", "--store", str(store), "--score", "summary", "--format", "markdown", "--out", str(out)]) == 0
     )
     assert "solved" in out.read_text(encoding="utf-8")
+    # Nothing is exact to 1e-9 nats; everything is within 9 nats and has an sd below 9.
+    for rule, written, solved in (("1e-9,0%,9", "max(1e-09 nats, 0%)", "0/2"), ("9, 1% ,9", "max(9 nats, 1%)", "2/2")):
+        asked = ["--score", "summary", "--format", "markdown", "--solved", rule]
+        assert cli.main(["table", "--store", str(store), "--estimator", "cca", *asked]) == 0
+        shown = capsys.readouterr().out
+        assert written in shown
+        assert f"| {solved} |" in shown
+    asked = ["--score", "solved", "--format", "csv", "--solved", "9,1%,9", "--estimator", "cca"]
+    assert cli.main(["table", "--store", str(store), *asked]) == 0
+    printed = capsys.readouterr()
+    assert [line["value"] for line in csv.DictReader(io.StringIO(printed.out))] == ["1.0", "1.0"]
+    assert printed.err == "solved: |mean - truth| <= max(9 nats, 1%), sd <= 9 nats, no failed trial\n"
     assert cli.main(["table", "--store", str(store), "--bibtex", "--estimator", "ksg"]) == 0
     assert "kraskov2004estimating" in keys_of(capsys.readouterr().out)
 
@@ -460,6 +472,15 @@ def test_table_command(store: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         ("--estimator gaussian-copula", "gaussian-copula"),
         ("--estimator hsic --score bias", "bias"),
         ("--out no/such/table.tex", "no folder no/such"),
+        (
+            "--score summary --solved 0.05",
+            r"--solved: '0.05' is not accepted; give nats of error, percent of the truth",
+        ),
+        ("--score summary --solved 0.05,0.05,0.1", r"not accepted.*such as 0.05,5%,0.1"),
+        ("--score summary --solved 0.05,-5%,0.1", "not accepted"),
+        ("--score summary --solved 0.05,5%,inf", "not accepted"),
+        ("--score summary --solved a,5%,0.1", "not accepted"),
+        ("--solved 0.05,5%,0.1", "--solved is for --score solved or summary"),
     ],
 )
 def test_wrong_input_is_one_line(words: str, said: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:

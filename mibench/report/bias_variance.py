@@ -20,6 +20,7 @@ from mibench.report.figures import (
     of_one_quantity,
     root_mean_square,
     seeds_of,
+    with_unit,
 )
 
 _FAR = 8.0  # times the median RMSE: further points are named at the edge, or they would squash all others
@@ -27,8 +28,8 @@ _FAR = 8.0  # times the median RMSE: further points are named at the edge, or th
 _HIGHEST = 3.0  # inches
 
 
-def bias_variance(cells: pd.DataFrame, width: float) -> Drawn:
-    """Draw a point for each estimator: bias and standard deviation over seeds, in nats.
+def bias_variance(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
+    """Draw a point for each estimator: bias and standard deviation over seeds.
 
     Over several tasks both are root mean squares, and the bias has lost its sign: since mean RMSE^2 = mean bias^2 +
     mean variance, arcs about the origin still join points of the same RMSE. The oracle, the mean pointwise MI of the
@@ -80,7 +81,8 @@ def bias_variance(cells: pd.DataFrame, width: float) -> Drawn:
     axes.set(xlim=(left, right), ylim=(0, top), aspect="equal")
     axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.yaxis.set_major_locator(MultipleLocator(step))
-    axes.set(xlabel="bias (nats)" if tasks == 1 else "root mean square bias (nats)", ylabel="standard deviation (nats)")
+    names = ("bias" if tasks == 1 else "root mean square bias", "standard deviation")
+    axes.set(**{f"{axis}label": with_unit(name, kept, units) for axis, name in zip("xy", names, strict=True)})
     legend_below(figure, handles)
     over = f"of {cells['task'].iloc[0]}" if tasks == 1 else f"root mean squares over {tasks} tasks"
     return Drawn(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from mibench import display, scoring
+from mibench import display
 from mibench.compare import ALPHA, Cell, Comparison
 from mibench.report import STALE
 
@@ -82,7 +82,7 @@ def _summary_table(found: Comparison, units: str, width: int | None) -> str:
     ranked = sorted({line["ranked"] for line in lines if line["rank"] is not None})
     over = f"{' or '.join(map(str, ranked))} task{'' if ranked == [1] else 's'}"
     facts = [
-        f"*: yours. solved: {scoring.solved_rule()}.",
+        f"*: yours. solved: {found.rule}.",
         f"rank: mean rank by RMSE over {over}, failures last." if ranked else "",
         f"|bias|, RMSE in {units}, CPU time: median over the tasks that it has.",
         "better, worse: tasks on which yours errs less, or more, on the same seeds (paired t test, Holm over the "

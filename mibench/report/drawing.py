@@ -10,24 +10,44 @@ import matplotlib as mpl
 import pandas as pd
 
 import mibench
+from mibench import display
 from mibench.interface import InputError
 from mibench.plan import make_task
 from mibench.registry import nearest
 from mibench.report import KINDS, STALE, marked, samples
 from mibench.report.figures import STYLE, Drawn
-from mibench.scoring import cells
+from mibench.scoring import DEFAULT_RULE, Solved, cells
 
 _OF_ROWS = ("learning",)
+SOLVED = ("heatmap",)  # which tasks are solved is seen in it
+UNITLESS = ("calibration", "samples")  # has no axis in nats that could be in bits, or is drawn from no rows
 
 
-def draw(kind: str, rows: Sequence[Mapping[str, Any]], width: float, **words: Any) -> Drawn:
-    """Draw rows as a figure of a kind, `width` inches wide; rows that are stale carry a dagger."""
+def draw(
+    kind: str,
+    rows: Sequence[Mapping[str, Any]],
+    width: float,
+    *,
+    units: str = "nats",
+    rule: Solved = DEFAULT_RULE,
+    **words: Any,
+) -> Drawn:
+    """Draw rows as a figure of a kind, `width` inches wide, in "nats" or "bits"; stale rows carry a dagger.
+
+    `rule` says which tasks are solved, `words` are for the function of the kind alone.
+    """
     if kind not in KINDS:
         raise InputError(f"unknown figure {kind!r}{nearest(kind, list(KINDS))}; accepted: {', '.join(KINDS)}")
     name = kind.replace("-", "_")
     function = getattr(importlib.import_module(f"mibench.report.{name}"), name)
+    words |= {} if kind in UNITLESS else {"units": units}
+    words |= {"rule": str(rule)} if kind in SOLVED else {}
+    frame = pd.DataFrame(marked(rows)) if kind in _OF_ROWS else cells(marked(rows), solved=rule)
+    if units != "nats":
+        records = [{str(key): value for key, value in one.items()} for one in frame.to_dict("records")]
+        frame = pd.DataFrame(display.in_units(records, units))
     with mpl.rc_context(STYLE):
-        drawn: Drawn = function(pd.DataFrame(marked(rows)) if kind in _OF_ROWS else cells(marked(rows)), width, **words)
+        drawn: Drawn = function(frame, width, **words)
     if any(row.get("stale") for row in rows):
         drawn = drawn._replace(caption=f"{drawn.caption} {STALE}: rows made by other code.")
     return drawn

@@ -19,12 +19,13 @@ from mibench.report.figures import (
     panels,
     seeds_of,
     set_title,
+    with_unit,
 )
 
 _MOST_PANELS = 24
 
 
-def estimates(cells: pd.DataFrame, width: float) -> Drawn:
+def estimates(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
     """Draw mean and standard deviation over seeds of every estimator, a panel for each task.
 
     The line is the truth, the band about it the RMSE of the oracle, the mean pointwise MI of the same samples.
@@ -39,7 +40,7 @@ def estimates(cells: pd.DataFrame, width: float) -> Drawn:
     for number, (axes, task) in enumerate(zip(grid, tasks, strict=True)):
         _draw_task(axes, task, labels, cells[cells["task"] == task])
         axes.tick_params(labelleft=number % column_count(grid) == 0)
-    label_edges(grid, "MI (nats)")
+    label_edges(grid, with_unit("MI", cells, units))
     what = "Mean estimate ± standard deviation over seeds; line: truth; band: RMSE of the oracle"
     return Drawn(figure, caption(what, cells, seeds_of(cells), others))
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import mibench
-from mibench.display import estimator_labels
+from mibench.display import estimator_labels, unit_of
 from mibench.interface import InputError
 from mibench.report import WIDTHS
 
@@ -221,6 +221,11 @@ def complete(cells: pd.DataFrame, column: str) -> tuple[pd.DataFrame, list[str]]
     return cells[cells["label"].isin(whole)], [label for label in labels if label not in whole]
 
 
+def with_unit(text: str, records: pd.DataFrame, units: str) -> str:
+    """Name an axis with its unit, where what the records estimate has one."""
+    return f"{text} ({units})" if any(unit_of(quantity, units) for quantity in set(records["quantity"])) else text
+
+
 def root_mean_square(values: pd.Series[float]) -> float:
     """Return sqrt(mean(values^2))."""
     return float(np.sqrt(np.mean(values.to_numpy(dtype=float) ** 2)))
@@ -232,7 +237,7 @@ def root_mean_square(values: pd.Series[float]) -> float:
 
 def caption(what: str, records: pd.DataFrame, seeds: str, *more: str) -> str:
     """Say what is drawn and the facts that a reader needs: n, dimensions, seeds, what else holds, and the version."""
-    sizes = list(dict.fromkeys(_sizes(records)))
+    sizes = list(dict.fromkeys(_sizes(records.sort_values(["dim_x", "dim_y"]))))
     facts = [
         what,
         f"n = {listed(sorted(set(records['n'])))}",

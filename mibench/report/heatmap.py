@@ -13,21 +13,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mibench.interface import InputError
-from mibench.report.figures import ERROR, Drawn, caption, labelled, seeds_of
-from mibench.scoring import solved_rule
+from mibench.report.figures import ERROR, Drawn, caption, labelled, seeds_of, with_unit
 
-_MOST = 1.0  # nats: beyond it the colour says "far off", and the number how far
+_MOST = 1.0  # nats, or bits: beyond it the colour says "far off", and the number how far
 _HEIGHT = 0.17  # inches of a row
 _SMALLEST = 3.6  # points: smaller numbers cannot be read in print
 _LETTER = 0.62  # width of a character of this font, in its size
 
 
-def heatmap(cells: pd.DataFrame, width: float) -> Drawn:
-    """Draw bias = mean - truth in nats: blue below the truth, white at it, red above.
+def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = "") -> Drawn:
+    """Draw bias = mean - truth: blue below the truth, white at it, red above.
 
     There are as many columns as estimators or tasks, of whichever there are fewer. A cell is hatched where a trial
     failed, with the number of those that did not, and grey with the reason where none is left. Bold are tasks that are
-    solved. The quantity must have a truth: other cells say so.
+    solved, which `rule` has in words. The quantity must have a truth: other cells say so.
     """
     cells = labelled(cells)
     if cells["bias"].isna().all():
@@ -65,16 +64,16 @@ def heatmap(cells: pd.DataFrame, width: float) -> Drawn:
         aspect=40,
         pad=0.1 / figure.get_figheight(),
     )
-    bar.set_label("mean − truth (nats)")
+    bar.set_label(with_unit("mean − truth", cells, units))
     bar.outline.set_linewidth(0.4)
 
     counts = f"{cells['label'].nunique()} estimators on {cells['task'].nunique()} tasks"
     more = [
         "hatched: trials failed, or are not supported" if (cells["ok"] < cells["trials"]).any() else "",
-        f"bold: solved, {solved_rule()}" if cells["solved"].eq(True).any() else "",
+        f"bold: solved{rule and ', '}{rule}" if cells["solved"].eq(True).any() else "",
         "" if size >= _SMALLEST else "the figure is too narrow for numbers",
     ]
-    return Drawn(figure, caption(f"Bias (mean − truth, nats) of {counts}", cells, seeds_of(cells), *more))
+    return Drawn(figure, caption(f"Bias (mean − truth, {units}) of {counts}", cells, seeds_of(cells), *more))
 
 
 def _draw_cell(axes: Axes, place: tuple[int, int], cell: Any, colour: Any, size: float | None) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from mibench.display import BITS
 from mibench.interface import InputError
 from mibench.report.figures import (
     BLUE,
@@ -20,17 +21,19 @@ from mibench.report.figures import (
     named,
     panels,
     set_title,
+    with_unit,
 )
 
 _MOST_PANELS = 12
+_OBJECTIVE = "objective: what training maximises, which is no estimate of MI for every estimator"
 _STYLES: dict[str, dict[str, Any]] = {
     "training": {"color": BLUE, "linestyle": "-", "linewidth": 0.7, "alpha": 0.8},
     "validation": {"color": RED, "linestyle": (0, (4, 1.5)), "linewidth": 0.9},
 }
 
 
-def learning(rows: pd.DataFrame, width: float) -> Drawn:
-    """Draw the `training_curve` and `validation_curve` of trials, in nats: a panel for each cell, all its seeds."""
+def learning(rows: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
+    """Draw the `training_curve` and `validation_curve` of trials: a panel for each cell, all its seeds."""
     rows = named(rows[[any(_curve(one, name) for name in _STYLES) for one in rows["diagnostics"]]])
     if rows.empty:
         raise InputError("no trial has a training or validation curve; estimators that train record them")
@@ -47,17 +50,18 @@ def learning(rows: pd.DataFrame, width: float) -> Drawn:
             for name, style in _STYLES.items():
                 curve = _curve(diagnostics, name)
                 if curve:
-                    axes.plot(*np.array(curve, dtype=float).T, **style)
+                    steps, values = np.array(curve, dtype=float).T
+                    axes.plot(steps, values * (BITS if units == "bits" else 1), **style)
         truth = here["truth"].max()
         if pd.notna(truth):
             axes.axhline(truth, color="black", linewidth=0.7)
         set_title(axes, f"{label} on {task}" if several else task)
-    label_edges(grid, "training step", "MI (nats)")
+    label_edges(grid, "training step", with_unit("objective", rows, units))
     handles = [Line2D([], [], label=name, **style) for name, style in _STYLES.items()]
     legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.7)])
     seeds = f"seed{'s' if rows['seed'].nunique() > 1 else ''} {listed(sorted(set(rows['seed'])))}"
     names = listed(list(dict.fromkeys(rows["label"])))
-    return Drawn(figure, caption(f"Training and validation curves of {names}", rows, seeds))
+    return Drawn(figure, caption(f"Training and validation curves of {names}", rows, seeds, _OBJECTIVE))
 
 
 def _curve(diagnostics: dict[str, list[list[float]]], name: str) -> list[list[float]]:

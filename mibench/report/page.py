@@ -46,34 +46,37 @@ def page(
     *,
     source: str,
     created: str,
+    units: str = "nats",
+    rule: scoring.Solved = scoring.DEFAULT_RULE,
 ) -> str:
     """Write the report on some rows.
 
     `environments` describes by id the runs that made them, `source` says where they were read; `created`
-    is the date that the page carries, which nothing else in it hangs on.
+    is the date that the page carries, which nothing else in it hangs on. `rule` says which tasks are solved.
     """
-    cells = scoring.cells(marked(rows))
+    cells = scoring.cells(marked(rows), solved=rule)
     records = tables.records(cells)
-    rule = scoring.solved_rule()
     names = list(dict.fromkeys(row["estimator"] for row in rows))
     failures = list(_failures(rows))
-    drawn, undrawn = _figures(rows)
+    drawn, undrawn = _figures(rows, units, rule)
     return _template().render(
         version=mibench.__version__,
         created=created,
         source=source,
         counts=_counts(rows, records),
         environments=list(_environments(rows, environments)),
-        summaries=[_html(tables.summary(lines, rule), "sortable") for lines in tables.summaries(cells)],
+        summaries=[
+            _html(tables.summary(lines, str(rule), units), "sortable") for lines in tables.summaries(cells, units)
+        ],
         grids=[
-            (tables.title(score, group[0]["quantity"]), _html(tables.grid(group, score)))
+            (tables.title(score, group[0]["quantity"]), _html(tables.grid(group, score, units=units)))
             for group in tables.by_quantity(records)
             for score in ("mean", "rmse")
             if score == "mean" or any(cell["rmse"] is not None for cell in group)
         ],
         figures=[_figure(number, *one) for number, one in enumerate(drawn, start=1)],
         undrawn=undrawn,
-        sections=[_section(name, records, rows) for name in names],
+        sections=[_section(name, records, rows, units) for name in names],
         failures=failures[:_MOST_FAILURES],
         failures_left=len(failures) - _MOST_FAILURES,
         skips=_skips(rows),
@@ -149,7 +152,7 @@ def _spans(numbers: Iterator[int]) -> str:
 # Figures
 
 
-def _figures(rows: Sequence[Row]) -> tuple[list[Drawn], list[str]]:
+def _figures(rows: Sequence[Row], units: str, rule: scoring.Solved) -> tuple[list[Drawn], list[str]]:
     """Draw what these rows of mutual information have something for; and say why the other kinds are not drawn."""
     rows = [row for row in rows if row["quantity"] == "mi"]
     of_n = [[row for row in rows if row["n"] == n] for n in sorted({row["n"] for row in rows})]
@@ -159,7 +162,7 @@ def _figures(rows: Sequence[Row]) -> tuple[list[Drawn], list[str]]:
         count = len({(row["estimator"], str(row["params"])) for row in some})
         width = "single" if kind in _SMALL and count <= _FEW else "double"
         try:
-            drawn.append(draw(kind, some, WIDTHS[width]))
+            drawn.append(draw(kind, some, WIDTHS[width], units=units, rule=rule))
         except InputError as error:
             reasons.append(f"{kind}: {error}")
     return drawn, reasons
@@ -178,7 +181,7 @@ def _figure(number: int, figure: Figure, caption: str) -> dict[str, Any]:
 # Estimators
 
 
-def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row]) -> dict[str, Any]:
+def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row], units: str) -> dict[str, Any]:
     """What an estimator is, by the registry, and how it did, by its rows."""
     own = [record for record in records if record["estimator"].removesuffix(STALE) == name]
     mine = [row for row in rows if row["estimator"] == name]
@@ -192,7 +195,7 @@ def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row]) -> 
         "formula": "",
         "citations": [],
         "parameters": _parameters(own, {}),
-        "worst": _worst(own),
+        "worst": _worst(own, units),
         "warnings": _warnings(mine),
         "trials": len(mine),
         "ok": sum(row["status"] == "ok" for row in mine),
@@ -219,7 +222,7 @@ def _parameters(own: Sequence[tables.Cell], described: Mapping[str, Any]) -> lis
     return lines
 
 
-def _worst(own: Sequence[tables.Cell]) -> Markup | None:
+def _worst(own: Sequence[tables.Cell], units: str) -> Markup | None:
     """The tasks with the largest RMSE, of those that are not solved."""
     unsolved = [cell for cell in own if cell["rmse"] is not None and cell["solved"] is not True]
     if not unsolved:
@@ -228,12 +231,12 @@ def _worst(own: Sequence[tables.Cell]) -> Markup | None:
     several = len({cell["name"] for cell in own}) > 1
     lines = []
     for cell in worst:
-        entries = [formats.Entry(str(cell["n"])), tables.truth_entry(cell)]
-        entries += [tables.entry(cell, score) for score in ("mean", "bias", "rmse")]
+        entries = [formats.Entry(str(cell["n"])), tables.truth_entry(cell, units)]
+        entries += [tables.entry(cell, score, units) for score in ("mean", "bias", "rmse")]
         variant = f": {cell['name']}" if several else ""
         lines.append((f"{cell['distribution']}, {cell['dim_x']} × {cell['dim_y']}{variant}", tuple(entries)))
     caption = (
-        f"Where it is farthest from the truth: {len(worst)} of {len(unsolved)} tasks that are not solved, in nats."
+        f"Where it is farthest from the truth: {len(worst)} of {len(unsolved)} tasks that are not solved, in {units}."
     )
     return _html(formats.Table(caption, ("task", "n", "truth", "mean ± sd", "bias ± se", "RMSE ± se"), tuple(lines)))
 

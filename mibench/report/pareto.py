@@ -20,13 +20,14 @@ from mibench.report.figures import (
     plain_log,
     root_mean_square,
     seeds_of,
+    with_unit,
 )
 
 _SHORTEST = 1e-6  # seconds: a clock that saw no time pass
 
 
-def pareto(cells: pd.DataFrame, width: float) -> Drawn:
-    """Draw RMSE (root mean square over tasks, nats) against the CPU seconds of a trial (median over tasks).
+def pareto(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
+    """Draw RMSE (root mean square over tasks) against the CPU seconds of a trial (median over tasks).
 
     A point for each estimator and n, those of an estimator joined from the smallest n on. The grey line is the front at
     the largest n: the estimators that none beats in both. Estimators without a score on every task are left out.
@@ -40,7 +41,7 @@ def pareto(cells: pd.DataFrame, width: float) -> Drawn:
     points = {label: points[label] for label in dict.fromkeys(kept["label"])}
     figure = Figure(figsize=(width, min(0.6 * width, 2.8)), layout="constrained")
     axes = figure.subplots()
-    axes.set(xscale="log", yscale="log", xlabel="CPU seconds per trial", ylabel="RMSE (nats)")
+    axes.set(xscale="log", yscale="log", xlabel="CPU seconds per trial", ylabel=with_unit("RMSE", cells, units))
     axes.grid(color="0.93", linewidth=0.5)
     axes.set_axisbelow(True)
     edge = front(np.array([line[-1] for line in points.values()]))

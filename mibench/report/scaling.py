@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mibench.interface import InputError
+from mibench.interface import Array, InputError
 from mibench.registry import distributions, nearest, parse_spec
 from mibench.report import AGAINST
 from mibench.report.figures import (
@@ -25,18 +25,22 @@ from mibench.report.figures import (
     one_each,
     plain_log,
     seeds_of,
+    with_unit,
 )
 
-_AXES = {"n": "n", "dim": "dimension", "mi": "true MI (nats)"}
+_AXES = {"n": "n", "dim": "dimension", "mi": "true MI"}
 _MOST_PANELS = 8
 _WIDE = 12  # largest over smallest MI from which the axis is logarithmic
+_BESIDE = 0.012  # of the axis: from one estimator's error bars to the next one's
+_ROOM = 0.4  # of the least distance between two places: what the bars of all estimators take at most
 
 
-def scaling(cells: pd.DataFrame, width: float, against: str | None = None) -> Drawn:
+def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units: str = "nats") -> Drawn:
     """Draw estimate (mean and standard deviation over seeds) and RMSE against `n`, `dim` or `mi`; a line for each task.
 
-    Dashed black is the truth, the grey band about it and the grey line of the RMSE are the oracle's limit. `against` is
-    by default the first of the three that varies. What else varies (tasks, n) makes further lines of panels.
+    At each place the error bars of the estimators stand a little beside each other. Dashed black is the truth, the
+    grey band about it and the grey line of the RMSE are the oracle's limit. `against` is by default the first of the
+    three that varies. What else varies (tasks, n) makes further lines of panels.
     """
     if against is not None and against not in AGAINST:
         raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
@@ -59,10 +63,12 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None) -> Dr
     grid = figure.subplots(len(groups), 2, squeeze=False, sharex="row")
     for (left, right), group in zip(grid, groups, strict=True):
         _draw_group(left, right, cells[cells["group"] == group], labels, scale)
+        left.set_ylabel(with_unit("estimate", cells, units))
+        right.set_ylabel(with_unit("RMSE", cells, units))
         if len(groups) > 1:
             left.set_title(group, loc="left")  # over both
     for axes in grid[-1]:
-        axes.set_xlabel(_AXES[scale])
+        axes.set_xlabel(with_unit(_AXES[scale], cells, units) if scale == "mi" else _AXES[scale])
     figure.align_ylabels()
     handles: list[Any] = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
     handles.append(Line2D([], [], color="black", linestyle=(0, (3, 2)), linewidth=0.8, label="truth"))
@@ -72,7 +78,14 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None) -> Dr
     what = f"Estimates (mean ± standard deviation over seeds) and RMSE against {'MI' if scale == 'mi' else scale}{one}"
     return Drawn(
         figure,
-        caption(what, cells, seeds_of(cells), "oracle: RMSE of the mean pointwise MI of the same samples", others),
+        caption(
+            what,
+            cells,
+            seeds_of(cells),
+            "oracle: RMSE of the mean pointwise MI of the same samples",
+            f"at the same {_AXES[scale]} estimates stand beside each other" if len(labels) > 1 else "",
+            others,
+        ),
     )
 
 
@@ -124,16 +137,28 @@ def _draw_group(left: Axes, right: Axes, cells: pd.DataFrame, labels: list[str],
     left.fill_between(x, truth - oracle, truth + oracle, color="0.85", linewidth=0)
     left.plot(x, truth, color="black", linestyle=(0, (3, 2)), linewidth=0.8, zorder=2.5)
     right.plot(x, np.where(oracle > 1e-12, oracle, np.nan), color="0.75", linewidth=2)
+    log = bool(x.min() > 0 and (scale != "mi" or x.max() / x.min() >= _WIDE))
+    cells = cells.assign(beside=_beside(cells, labels, log=log))
     for place, label in enumerate(labels):
         line = cells[cells["label"] == label].sort_values("x")
-        left.errorbar(line["x"], line["mean"], yerr=line["sd"].fillna(0), elinewidth=0.6, **look(place))
+        left.errorbar(line["beside"], line["mean"], yerr=line["sd"].fillna(0), elinewidth=0.6, **look(place))
         right.plot(line["x"], line["rmse"].where(line["rmse"] > 0), **look(place))
-    if np.nanmin(x) > 0 and (scale != "mi" or x.max() / x.min() >= _WIDE):
+    if log:
         for axes in (left, right):
             axes.set_xscale("log")
         plain_log(left.xaxis)
     if cells["rmse"].gt(0).any():
         right.set_yscale("log")
         plain_log(right.yaxis)
-    left.set_ylabel("estimate (nats)")
-    right.set_ylabel("RMSE (nats)")
+
+
+def _beside(cells: pd.DataFrame, labels: list[str], *, log: bool) -> Array:
+    """Move those that stand at one place beside each other, by equal steps on the axis that is drawn."""
+    places = cells["x"].to_numpy(dtype=float)
+    marks = np.unique(np.log(places) if log else places)
+    ranks = cells["label"].map(labels.index).groupby(cells["x"]).rank()  # one that stands alone stays where it is
+    count = cells.groupby("x")["label"].transform("size")
+    step = min(_BESIDE * (marks[-1] - marks[0]), _ROOM * np.diff(marks).min() / max(count.max() - 1, 1))
+    beside = (ranks - (count + 1) / 2) * step
+    moved: Array = (places * np.exp(beside) if log else places + beside).to_numpy()
+    return moved

@@ -25,13 +25,14 @@ from mibench.report.figures import (
     panels,
     seeds_of,
     set_title,
+    with_unit,
 )
 from mibench.report.scaling import placed
 
 _TRUTH: dict[str, Any] = {"color": "black", "linewidth": 0.9, "drawstyle": "steps-post"}
 
 
-def staircase(cells: pd.DataFrame, width: float) -> Drawn:
+def staircase(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
     """Draw mean and standard deviation over seeds of every estimator on each step of the true MI.
 
     A panel for each family of tasks that differ in their MI alone, such as those of the suite `staircase`.
@@ -57,7 +58,7 @@ def staircase(cells: pd.DataFrame, width: float) -> Drawn:
         set_title(axes, group)
         axes.set_xticks(np.arange(len(steps)) + 0.5, [f"{step:.3g}" for step in steps])
         axes.tick_params(axis="x", length=0)
-    label_edges(grid, "true MI (nats)", "estimate (nats)")
+    label_edges(grid, *(with_unit(text, found, units) for text in ("true MI", "estimate")))
     handles = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
     legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.9)])
     what = "Estimates (mean ± standard deviation over seeds) along steps of the true MI"

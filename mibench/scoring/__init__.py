@@ -6,22 +6,23 @@ measures of dependence that have no truth of their own. Every interval of a scor
 
 from __future__ import annotations
 
-from mibench.scoring.cell import CELL, LAW, LEVEL, METHOD, TASK, cells, solved_rule, summarise, wilson
+from mibench.scoring.cell import CELL, DEFAULT_RULE, LAW, LEVEL, METHOD, TASK, Solved, cells, summarise, wilson
 from mibench.scoring.comparison import holm, paired_differences, ranks
 from mibench.scoring.dependence import association
 
 __all__ = [
     "CELL",
+    "DEFAULT_RULE",
     "LAW",
     "LEVEL",
     "METHOD",
     "TASK",
+    "Solved",
     "association",
     "cells",
     "holm",
     "paired_differences",
     "ranks",
-    "solved_rule",
     "summarise",
     "wilson",
 ]

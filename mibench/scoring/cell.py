@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,26 @@ _BLOCK = 500  # cells whose resampled scores are in memory at once
 ROUNDING = 1e-12  # nats: at independence the oracle errs by no more than rounding
 
 
-def cells(
-    rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
-    *,
-    solved_within: tuple[float, float] = (0.05, 0.05),
-    solved_sd: float = 0.1,
-) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Solved:
+    """When a task counts as solved: |mean - truth| <= max(`absolute`, `relative` |truth|) and sd <= `sd`, in nats.
+
+    `str` writes the rule out, for whatever shows its verdicts.
+    """
+
+    absolute: float = 0.05
+    relative: float = 0.05
+    sd: float = 0.1
+
+    def __str__(self) -> str:
+        within = f"max({self.absolute:g} nats, {100 * self.relative:g}%)"
+        return f"|mean - truth| <= {within}, sd <= {self.sd:g} nats, no failed trial"
+
+
+DEFAULT_RULE = Solved()
+
+
+def cells(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, solved: Solved = DEFAULT_RULE) -> pd.DataFrame:
     """Score rows cell by cell: a row of the table for each cell, in the order in which the cells first appear.
 
     A cell is told by the columns `CELL`, and by the level where an interval was asked for. With the estimates T_1 ...
@@ -64,8 +79,7 @@ def cells(
                     `coverage_low` and `_high`: Wilson's interval,
                     (k + z^2/2) / (q + z^2) +- z sqrt(k (q - k) / q + z^2/4) / (q + z^2)
         mean_width  of these intervals                       median_wall_s, median_cpu_s    of the m trials, seconds
-        solved      |bias| <= max(a, b |I|) for (a, b) = `solved_within`, sd <= `solved_sd`, no failed trial;
-                    `solved_rule` writes this out
+        solved      |bias| <= max(a, b |I|) and sd <= c for the rule `solved` of a, b, c, and no failed trial
 
     Missing (NaN; None in `solved`) is what cannot be computed: bias without a truth, sd of one trial, efficiency at
     exact independence, `solved` where neither the truth nor the spread refutes it and one of them is not known. A cell
@@ -129,19 +143,13 @@ def cells(
     table["coverage_low"], table["coverage_high"] = wilson(table["coverage"], table["intervals"])
     table["mean_width"] = means["width"]
     table[["median_wall_s", "median_cpu_s"]] = groups[["wall_s", "cpu_s"]].median()
-    solved = _solved(table, solved_within, solved_sd)
-    return table.replace([np.inf, -np.inf], np.nan).assign(solved=solved)
+    verdicts = _solved(table, solved)
+    return table.replace([np.inf, -np.inf], np.nan).assign(solved=verdicts)
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return `cells(rows)` as plain mappings with None for what is missing: the cells of `--format json`."""
     return [plain(record) for record in cells(rows).to_dict("records")]
-
-
-def solved_rule(solved_within: tuple[float, float] = (0.05, 0.05), solved_sd: float = 0.1) -> str:
-    """Write out when `cells` calls a task solved."""
-    absolute, relative = solved_within
-    return f"|mean - truth| <= max({absolute:g} nats, {100 * relative:g}%), sd <= {solved_sd:g} nats, no failed trial"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -264,17 +272,17 @@ def wilson(share: pd.Series[float], count: pd.Series[int]) -> tuple[pd.Series[fl
     return middle - reach, middle + reach
 
 
-def _solved(table: pd.DataFrame, within: tuple[float, float], sd: float) -> pd.Series[Any]:
+def _solved(table: pd.DataFrame, rule: Solved) -> pd.Series[Any]:
     import pandas as pd
 
     low, high = (table[end].fillna(table["truth"]) for end in ("truth_low", "truth_high"))
-    ends = [(table["mean"] - end).abs() - np.maximum(within[0], within[1] * end.abs()) for end in (low, high)]
+    ends = [(table["mean"] - end).abs() - np.maximum(rule.absolute, rule.relative * end.abs()) for end in (low, high)]
     worst = ends[0].where(ends[0] > ends[1], ends[1])
     # The nearest truth that may be: the mean itself where it lies in the certified interval.
     best = ends[0].where(ends[0] < ends[1], ends[1]).mask((low <= table["mean"]) & (table["mean"] <= high), -1.0)
     failed = (table["ok"] < table["trials"]) & (table["truth"].notna() | (table["quantity"] == "mi"))
-    refuted = failed | (table["truth"].notna() & ((best > 0) | (table["sd"] > sd)))
+    refuted = failed | (table["truth"].notna() & ((best > 0) | (table["sd"] > rule.sd)))
     solved = pd.Series([None] * len(table), index=table.index, dtype=object)
-    solved[(worst <= 0) & (table["sd"] <= sd) & ~failed] = True
+    solved[(worst <= 0) & (table["sd"] <= rule.sd) & ~failed] = True
     solved[refuted] = False
     return solved
