@@ -10,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.linalg import logm
+from scipy.special import entr
 from scipy.stats import chi2, norm
+from sklearn.cluster import SpectralClustering
 
 from mibench.distributions.quantities import mixture_cs_qmi
+from mibench.estimators.kernels import diffusion
 from mibench.estimators.kernels.conditional import conditional_cs_divergence
 from mibench.estimators.kernels.cs_qmi import shrinking_bandwidth
 from mibench.estimators.kernels.diffusion import categories, dse
 from mibench.estimators.kernels.gram import MANY_COLUMNS, MOST_ROWS, TILE, bandwidth_of, gaussian_kernel, kernel_means
+from mibench.estimators.kernels.spectra import FromSpectra
+from mibench.estimators.kernels.traces import low_rank, spectral_sum, split_off
 from mibench.interface import Array, Context, Estimate, InputError
 from mibench.registry import make_distribution, make_estimator
 
@@ -297,6 +302,109 @@ def test_spectral_measures_have_limits_in_the_bandwidth(name: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Sums over eigenvalues without the eigenvalues
+
+
+def linked(n: int, dim: int, rho: float) -> Array:
+    """Points (x, y) of `pairs`, scaled as matrix-renyi scales them."""
+    return np.hstack([block / bandwidth_of(block, "median") for block in pairs(n, dim, dim, 3, rho)])
+
+
+@pytest.mark.parametrize(("dim", "rho"), [(1, 0.0), (1, 0.9), (5, 0.0), (5, 0.9), (32, 0.0), (32, 0.9)])
+def test_sums_over_eigenvalues_are_within_their_error(dim: int, rho: float) -> None:
+    """Of the joint kernel of dim + dim columns, against all eigenvalues."""
+    points = linked(2200, dim, rho)
+    eigenvalues = np.linalg.eigvalsh(gaussian_kernel(points, points, 1.0)) / 2200
+    for spec in ("von-neumann", "matrix-renyi[alpha=1.01]", "matrix-renyi[alpha=3.5]", "matrix-renyi[alpha=5]"):
+        estimator = make_estimator(spec)
+        assert isinstance(estimator, FromSpectra)
+        exact = estimator.entropy(float(estimator.term(eigenvalues[eigenvalues > 0]).sum()))
+        total, error = spectral_sum(points, estimator.term, 0)
+        error = abs(estimator.entropy(total + error) - estimator.entropy(total))
+        assert error < 2e-3
+        assert abs(estimator.entropy(total) - exact) < 3 * error + 3e-5  # single precision, see `spectral_sum`
+
+
+def test_probes_agree_as_their_error_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other random vectors: the error that is told is no smaller than their scatter, nor much larger."""
+    points, found, fixed = linked(1000, 16, 0.5), [], np.random.default_rng
+    exact = float(entr(np.abs(np.linalg.eigvalsh(gaussian_kernel(points, points, 1.0)) / 1000)).sum())
+    for seed in range(30):
+        monkeypatch.setattr(np.random, "default_rng", lambda _, seed=seed: fixed(seed))
+        found.append(spectral_sum(points, entr, 0))
+    values, errors = np.array(found).T
+    assert len(set(values)) == 30
+    assert np.std(values, ddof=1) < 1.3 * errors.mean()
+    assert errors.mean() < 4 * np.sqrt(np.mean((values - exact) ** 2))
+    assert (np.abs(values - exact) < 3 * errors).mean() > 0.9
+
+
+def test_low_rank_factor_leaves_what_it_says() -> None:
+    points = linked(400, 2, 0.5)
+    kernel = gaussian_kernel(points, points, 1.0)
+    for rank, tolerance in ((10, 0.0), (400, 1e-3)):
+        factor, left = low_rank(points, rank, tolerance)
+        rest = kernel - factor.T @ factor
+        assert np.trace(rest) == pytest.approx(left, rel=1e-6)
+        assert np.linalg.eigvalsh(rest).min() > -1e-10
+        assert len(factor) == 10 if rank == 10 else left < 1e-3
+
+
+def test_split_off_leaves_the_rest() -> None:
+    """Leading eigenvalues are those of the matrix, and the others stay."""
+    points = linked(600, 3, 0.5)
+    matrix = gaussian_kernel(points, points, 1.0) / 600
+    expected = np.linalg.eigvalsh(matrix)
+    rest = matrix.astype(np.float32)
+    leading = split_off(rest, low_rank(points, 20, 0.0)[0])
+    assert 5 < len(leading) <= 40
+    remaining = np.linalg.eigvalsh(rest.astype(float))
+    both = np.sort(np.concatenate([leading, np.sort(np.abs(remaining))[len(leading) :]]))
+    np.testing.assert_allclose(both, expected, atol=1e-6)
+
+
+def test_sums_over_many_groups_and_over_points_out_of_reach() -> None:
+    """200 distant groups, of which a first factor of rank 128 misses many, and kernels that reach no other point."""
+    labels = np.random.default_rng(0).integers(0, 200, 2500)
+    shares = np.bincount(labels) / 2500
+    found = spectral_sum((100.0 * labels)[:, None].astype(np.float64), entr, 0)[0]
+    assert found == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-4)
+    total, error = spectral_sum(100.0 * np.arange(2500.0)[:, None], entr, 0)
+    assert total == pytest.approx(math.log(2500), abs=1e-4)
+    assert error < 1e-4
+
+
+def test_spectral_measures_of_many_points() -> None:
+    """Whatever the order of rows and whichever is X; at alpha = 2 the squared norm is a sum over eigenvalues."""
+    x, y = pairs(2300, 3, 2, 4)
+    order = np.random.default_rng(0).permutation(2300)
+    for spec in ("von-neumann", "matrix-renyi"):
+        plain = estimate(spec, x, y)
+        assert 0 < plain.diagnostics["approximation_error"] < 3e-3
+        assert estimate(spec, x[order], y[order]).value == pytest.approx(plain.value, abs=1e-5)
+        assert estimate(spec, y, x).value == pytest.approx(plain.value, abs=1e-5)
+    near, exact = (estimate(f"matrix-renyi[alpha={alpha}]", x, y) for alpha in (2.0000001, 2))
+    assert near.value == pytest.approx(exact.value, abs=2e-6)
+    assert exact.diagnostics["approximation_error"] == 0
+    x, y = x[:200], y[:200]
+    of_x, of_y = (gaussian_kernel(block, block, bandwidth_of(block, "median")) / 200 for block in (x, y))
+    powers = [(np.linalg.eigvalsh(matrix) ** 2).sum() for matrix in (of_x, of_y, 200 * of_x * of_y)]
+    expected = math.log(powers[2] / (powers[0] * powers[1]))
+    assert estimate("matrix-renyi[alpha=2]", x, y).value == pytest.approx(expected, rel=1e-12)
+
+
+def test_spectral_measures_say_how_many_points_they_take() -> None:
+    for spec, most in (("von-neumann", 30_000), ("matrix-renyi", 30_000), ("matrix-renyi[alpha=0.5]", 20_000)):
+        estimator = make_estimator(spec)
+        assert estimator.unsupported(most, 1, 1, (False,), (False,)) is None
+        assert f"at most {most} points" in str(estimator.unsupported(most + 1, 1, 1, (False,), (False,)))
+    assert make_estimator("matrix-renyi[alpha=2]").unsupported(10**6, 1, 1, (False,), (False,)) is None
+    x = np.arange(2000.0)[:, None]
+    with pytest.raises(InputError, match="smaller alpha"):
+        estimate("matrix-renyi[alpha=100,bandwidth_x=1e-3,bandwidth_y=1e-3]", x, x)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Conditional Cauchy-Schwarz divergence
 
 
@@ -474,6 +582,29 @@ def test_dse_is_the_entropy_of_the_diffusion_matrix() -> None:
     eigenvalues = np.abs(np.linalg.eigvals(weights / weights.sum(axis=1, keepdims=True))) ** 3
     shares = eigenvalues / eigenvalues.sum()
     assert dse(points, 0.9, t=3) == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-9)
+
+
+def test_dse_by_a_factor_is_that_of_all_eigenvalues(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = np.random.default_rng(0).standard_normal((1600, 1))
+    for t in (1, 3):
+        by_factor = dse(points, 0.9, t)
+        with monkeypatch.context() as patch:
+            patch.setattr(diffusion, "EXACT", 2000)
+            assert by_factor == pytest.approx(dse(points, 0.9, t), abs=1e-7)
+            assert by_factor != dse(points, 0.9, t)
+
+
+@pytest.mark.parametrize("restarts", [200, 1])
+def test_clusters_are_those_of_sklearn(restarts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a surface and without one; a single restart does not do, and a factorisation takes over."""
+    monkeypatch.setattr(diffusion, "MOST_RESTARTS", restarts)
+    for dim in (2, 20):
+        points = np.random.default_rng(dim).standard_normal((700, dim))
+        clustering = SpectralClustering(
+            10, n_neighbors=10, affinity="nearest_neighbors", assign_labels="cluster_qr", random_state=0
+        )
+        expected = np.unique(clustering.fit_predict(points), return_inverse=True)[1]
+        assert (categories(points, discrete=False)[0] == expected).mean() > 0.995
 
 
 def test_dse_counts_groups() -> None:

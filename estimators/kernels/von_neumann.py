@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.special import entr
 
 from mibench.estimators.kernels.spectra import FromSpectra
@@ -24,6 +25,7 @@ from mibench.registry import register_estimator
       pages = {752--775},
       year = {2023}
     }""",
+    version="2",
     quantity="von-neumann",
     symmetric=True,
     deterministic=True,
@@ -40,8 +42,15 @@ class VonNeumann(FromSpectra):
     apart groups of points and nothing within them, it is Shannon's mutual information of the groups. Elsewhere it
     depends on n and on the bandwidths and is positive for independent data too: it orders strengths of dependence.
     Invariance under changes of units holds for bandwidth median only.
+
+    To 2000 points from all eigenvalues. Beyond, in O(n^2), from `traces.spectral_sum`, whose error, of 1e-4 to 3e-3
+    nats, is told in the diagnostics as approximation_error, and is next to 0 where the points lie in one dimension.
     """
 
-    def entropy(self, eigenvalues: Array) -> float:
-        """Von Neumann's, which is Shannon's of the eigenvalues."""
-        return float(entr(eigenvalues).sum())
+    def term(self, eigenvalues: Array) -> Array:
+        """Von Neumann's entropy is Shannon's of the eigenvalues."""
+        return np.asarray(entr(eigenvalues))
+
+    def entropy(self, total: float) -> float:
+        """The sum itself."""
+        return total
