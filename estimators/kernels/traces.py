@@ -33,9 +33,9 @@ def spectral_sum(points: Array, function: Function, largest_exact: int) -> tuple
        from that factor. The sum over B is tr p(B) + tr (f - p)(B), where p is the polynomial of degree 2 that fits f
        best on the eigenvalues of B. Its trace is exact, as tr 1, tr B and tr B^2 = |B|_F^2 are known; the rest, small,
        is the mean of z' (f - p)(B) z over 16 random vectors z of signs, by Lanczos quadrature of 24 steps. The error
-       that is returned adds the standard error of that mean and what the last 8 steps have changed, which is
-    more than what is left for a function like -l log l. A is in single
-       precision, which changes sums of a function that is flat at 0 by some 1e-6.
+       that is returned adds the standard error of that mean and what the last 8 steps have changed, which for -l log l
+       is more than what further steps would. Single precision and eigenvectors that are not exact change an entropy
+       by some 1e-5, which it does not count.
 
     The random vectors are always the same and the rows are put in the order of their values first: the result depends
     on the set of points alone.
