@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from mibench.estimators.variational import bounds
-from mibench.estimators.variational.critics import Critic, JointCritic, Kind, SumCritic, make_critic
+from mibench.estimators.variational.critics import Critic, JointCritic, Kind, RidgeCritic, SumCritic, make_critic
 from mibench.estimators.variational.evaluation import effective_pairs, held_out_infonce, held_out_pairs, pair_warnings
 from mibench.estimators.variational.networks import Activation, StackedLinear, activated, perceptron, select
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)
-KINDS: tuple[Kind, ...] = ("separable", "bilinear", "concatenated", "hybrid")
+KINDS: tuple[Kind, ...] = ("separable", "bilinear", "ridge", "concatenated", "hybrid")
 
 
 def generators(count: int) -> list[torch.Generator]:
@@ -233,6 +233,35 @@ def test_separable_and_bilinear_scores_equal_a_double_loop(layers: int) -> None:
         for r in range(2):  # x' W y, and a term of x alone
             expected = x[r] @ (matrix.weight[r].T @ y[r].T) + (x[r] @ matrix.bias[r].T)
             assert torch.allclose(raw.all_pairs(x, y)[r], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_ridge_scores_equal_a_double_loop(layers: int) -> None:
+    critic = random_critic("ridge", layers)
+    assert isinstance(critic, RidgeCritic)
+    x, y = normal(2, 4, 3), normal(2, 5, 2, seed=1)
+    (last,) = (layer for layer in critic.ridges.modules() if isinstance(layer, StackedLinear))
+    assert last.weight.shape[1] == 2  # half of the embedding of 5
+
+    def score(a: Tensor, b: Tensor, replica: int) -> float:
+        g, h = (plain(net.modules(), point, replica) for net, point in ((critic.embed_x, a), (critic.embed_y, b)))
+        ridges = (g[5:] + h[5:]) * torch.sigmoid(g[5:] + h[5:])
+        return float(g[:5] @ h[:5] + ridges @ last.weight[replica, :, 0] + last.bias[replica, 0, 0])
+
+    with torch.no_grad():
+        loop = [[[score(a, b, r) for b in y[r]] for a in x[r]] for r in range(2)]
+        assert torch.allclose(critic.all_pairs(x, y), torch.tensor(loop, dtype=torch.float64), atol=1e-12)
+
+
+def test_few_columns_start_with_their_bends_spread_over_the_data() -> None:
+    """The same draws of the first layer, three times as large for one column and as usual from three on."""
+    kinds: tuple[Kind, Kind] = ("ridge", "separable")
+    for dim, factor in ((1, 3.0), (2, 1.5), (3, 1.0), (9, 1.0)):
+        wide, usual = (
+            next(iter(make_critic(kind, dim, dim, generators(2), hidden=6, layers=1, embedding=4).parameters()))
+            for kind in kinds
+        )
+        assert torch.allclose(wide, factor * usual)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from mibench.estimators.variational.networks import Activation, Generators, activated, perceptron
 
-Kind = Literal["separable", "bilinear", "concatenated", "hybrid"]
+Kind = Literal["separable", "bilinear", "ridge", "concatenated", "hybrid"]
+FORMULAS = "g(x).h(y); g(x)' W h(y); g(x).h(y) + w.silu(u(x) + v(y)); f([x, y]); f([g(x), h(y)])"
+SPREAD = 3.0  # standard deviations over which bends of the first layer lie, see `RidgeCritic`
 
 
 class Critic(nn.Module, ABC):
@@ -79,6 +81,37 @@ class JointCritic(Critic):
         from_x, from_y = self.first_x(x), self.first_y(y)
         first = torch.stack([from_x + from_y.roll(-shift, 1) for shift in shifts], 1)
         scores: Tensor = self.rest(first).squeeze(-1)
+        return scores
+
+
+class RidgeCritic(Critic):
+    """f(x, y) = g(x) . h(y) + sum_k w_k silu(u_k(x) + v_k(y)): an inner product, and ridge functions of a sum.
+
+    An inner product of smooth functions cannot follow a thin edge along y = x: where Y is X and a little uniform noise
+    it finds the best normal noise, 0.18 nats less. A few ridge functions do, and cost little beside the networks. One
+    network gives [g, u], one [h, v]. Their first layers, of one or two columns, start `SPREAD` / dim times as large
+    as usual, so that their bends lie where the data are, not only in the middle.
+    """
+
+    def __init__(self, embed_x: nn.Module, embed_y: nn.Module, ridges: nn.Module, embedding: int, width: int) -> None:
+        super().__init__()
+        self.embed_x, self.embed_y = embed_x, embed_y
+        self.product, self.sum = slice(embedding), slice(embedding, embedding + width)
+        self.ridges, self.numbers_per_pair = ridges, width
+
+    def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Critic.all_pairs`."""
+        g, h = self.embed_x(x), self.embed_y(y)
+        inner = g[..., self.product] @ h[..., self.product].mT
+        scores: Tensor = inner + self.ridges(g[:, :, None, self.sum] + h[:, None, :, self.sum]).squeeze(-1)
+        return scores
+
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        """See `Critic.shifted`."""
+        g, h = self.embed_x(x)[:, None], self.embed_y(y)
+        h = torch.stack([h.roll(-shift, 1) for shift in shifts], 1)
+        inner = (g[..., self.product] * h[..., self.product]).sum(-1)
+        scores: Tensor = inner + self.ridges(g[..., self.sum] + h[..., self.sum]).squeeze(-1)
         return scores
 
 
@@ -156,6 +189,12 @@ class SumCritic(Critic):
         return self.base.shifted(x, y, shifts) + self.learned.shifted(x, y, shifts)
 
 
+def width_per_pair(kind: Kind, hidden: int, embedding: int) -> int:
+    """Hidden outputs that a critic computes for every pair, none where pairs meet in an inner product only."""
+    widths = {"separable": 0, "bilinear": 0, "ridge": max(embedding // 2, 1), "concatenated": hidden, "hybrid": hidden}
+    return widths[kind]
+
+
 def make_critic(
     kind: Kind,
     dim_x: int,
@@ -169,13 +208,13 @@ def make_critic(
 ) -> Critic:
     """A critic of `layers` hidden layers of width `hidden`, one replica for each generator.
 
-    With `spectral`, and any activation but silu, a concatenated or hybrid critic is 1-Lipschitz in x and in y.
+    A ridge critic has half as many ridge functions as its embedding is long.
     """
 
     def network(*sizes: int, zero_last: bool = False) -> nn.Sequential:
         return perceptron(sizes, generators, activation, zero_last=zero_last)
 
-    middle = [hidden] * layers
+    middle, width = [hidden] * layers, width_per_pair(kind, hidden, embedding)
     if kind == "separable":
         return InnerProductCritic(
             network(dim_x, *middle, embedding), network(dim_y, *middle, embedding, zero_last=True)
@@ -184,10 +223,20 @@ def make_critic(
         embed = [network(dim, *middle, embedding) if layers else nn.Identity() for dim in (dim_x, dim_y)]
         matrix = network(embedding, embedding, zero_last=True) if layers else network(dim_y, dim_x, zero_last=True)
         return InnerProductCritic(embed[0], nn.Sequential(embed[1], matrix))
+    if kind == "ridge":
+        both = [network(dim, *middle, embedding + width) for dim in (dim_x, dim_y)]
+        with torch.no_grad():
+            for one, dim in zip(both, (dim_x, dim_y), strict=True):
+                for values in one[0].parameters():
+                    values.mul_(max(1.0, SPREAD / dim))
+            for values in both[1][-1].parameters():
+                values[..., :embedding] = 0  # h, as in a separable critic; v need not be, as w is
+        ridges = nn.Sequential(nn.SiLU(), network(width, 1, zero_last=True))
+        return RidgeCritic(both[0], both[1], ridges, embedding, width)
     if kind == "concatenated":
         first = [network(dim, hidden) for dim in (dim_x, dim_y)]
         rest = network(*middle, 1, zero_last=True)
     else:
         first = [network(dim, *middle, hidden) for dim in (dim_x, dim_y)]
         rest = network(hidden, 1, zero_last=True)
-    return JointCritic(first[0], first[1], nn.Sequential(activated(activation), rest), hidden)
+    return JointCritic(first[0], first[1], nn.Sequential(activated(activation), rest), width)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mibench.estimators.variational.bounds import flo, log_contrast
-from mibench.estimators.variational.critics import Critic
+from mibench.estimators.variational.critics import Critic, width_per_pair
 from mibench.estimators.variational.evaluation import scored_rows
 from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_critic import TrainedCritic
@@ -52,8 +52,9 @@ class FLO(TrainedCritic):
 
     @property
     def numbers_per_step(self) -> int:
-        """See `Trained.numbers_per_step`; a critic that is no inner product scores all pairs of a batch."""
-        return super().numbers_per_step * (self.batch_size if self.critic in ("concatenated", "hybrid") else 1)
+        """See `Trained.numbers_per_step`; a critic that is no inner product has some for each pair of a batch."""
+        per_pair = width_per_pair(self.critic, self.hidden, self.embedding)
+        return max(super().numbers_per_step, self.batch_size**2 * per_pair)
 
     def network(self, dim_x: int, dim_y: int, generators: Generators) -> Critic:
         """See `Trained.network`: the critic f, and u as a part of it."""

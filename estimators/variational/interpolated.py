@@ -22,6 +22,7 @@ from mibench.registry import register_estimator
     family="variational",
     summary="I_alpha lower bound, from TUBA (alpha=0) to InfoNCE (alpha=1), on held-out points",
     citation="poole2019variational",
+    version="2",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mibench.estimators.variational.critics import Critic, Kind, make_critic
+from mibench.estimators.variational.critics import FORMULAS, Critic, Kind, make_critic
 from mibench.estimators.variational.evaluation import effective_pairs, held_out_pairs, pair_warnings
 from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained import Trained
@@ -20,8 +20,8 @@ VALIDATION_SHIFTS = range(4)  # joint pairs, and three product pairs per point
 class TrainedCritic(Trained[Critic]):
     """A trained critic; a subclass says `objective` and `evaluate`, see `Trained`."""
 
-    critic: Kind = parameter("separable", "f(x, y): g(x).h(y); g(x)' W h(y); f([x, y]); f([g(x), h(y)])")
-    embedding: int = parameter(32, "length of g(x) and h(y) (separable and bilinear critic)", low=1)
+    critic: Kind = parameter("separable", FORMULAS)
+    embedding: int = parameter(32, "length of g(x) and h(y) (separable, bilinear and ridge critic)", low=1)
 
     def __post_init__(self) -> None:
         """A concatenated critic is constant without a hidden layer."""
@@ -51,7 +51,7 @@ class TrainedOnPairs(TrainedCritic):
     which costs no more here; and a narrow one, in larger steps, gets as far in a third of the time.
     """
 
-    critic: Kind = parameter("concatenated", "f(x, y): g(x).h(y); g(x)' W h(y); f([x, y]); f([g(x), h(y)])")
+    critic: Kind = parameter("concatenated", FORMULAS)
     hidden: int = parameter(64, "width of the hidden layers", low=1)
     learning_rate: float = parameter(5e-3, "step size of AdamW", low=0.0)
     shuffles: int = parameter(100, "product pairs per held-out point at evaluation", low=1)
