@@ -205,16 +205,14 @@ def make_critic(
     layers: int,
     embedding: int,
     activation: Activation = "softplus",
-    spectral: bool = False,
 ) -> Critic:
     """A critic of `layers` hidden layers of width `hidden`, one replica for each generator.
 
-    A ridge critic has half as many ridge functions as its embedding is long. With `spectral` no layer's matrix
-    stretches any vector (see `StackedLinear`), so that no part of the critic is steep.
+    A ridge critic has half as many ridge functions as its embedding is long.
     """
 
     def network(*sizes: int, zero_last: bool = False) -> nn.Sequential:
-        return perceptron(sizes, generators, activation, zero_last=zero_last, spectral=spectral)
+        return perceptron(sizes, generators, activation, zero_last=zero_last)
 
     middle, width = [hidden] * layers, width_per_pair(kind, hidden, embedding)
     if kind == "separable":

@@ -22,7 +22,6 @@ class TrainedCritic(Trained[Critic]):
 
     critic: Kind = parameter("separable", FORMULAS)
     embedding: int = parameter(32, "length of g(x) and h(y) (separable, bilinear and ridge critic)", low=1)
-    spectral_norm: bool = parameter(False, "layers divided by their largest singular value where that is above 1")
 
     def __post_init__(self) -> None:
         """A concatenated critic is constant without a hidden layer."""
@@ -41,7 +40,6 @@ class TrainedCritic(Trained[Critic]):
             layers=self.layers,
             embedding=self.embedding,
             activation=self.activation,
-            spectral=self.spectral_norm,
         )
 
 
