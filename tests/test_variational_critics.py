@@ -14,10 +14,12 @@ from mibench.estimators.variational import bounds
 from mibench.estimators.variational.critics import Critic, JointCritic, Kind, RidgeCritic, SumCritic, make_critic
 from mibench.estimators.variational.evaluation import effective_pairs, held_out_infonce, held_out_pairs, pair_warnings
 from mibench.estimators.variational.networks import Activation, StackedLinear, activated, perceptron, select
+from mibench.interface import InputError
+from mibench.registry import make_estimator
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)
-KINDS: tuple[Kind, ...] = ("separable", "bilinear", "ridge", "concatenated", "hybrid")
+KINDS: tuple[Kind, ...] = ("separable", "bilinear", "ridge", "concatenated", "hybrid", "lipschitz")
 
 
 def generators(count: int) -> list[torch.Generator]:
@@ -54,7 +56,7 @@ def random_critic(kind: Kind, layers: int = 2, replicas: int = 2) -> Critic:
     with torch.no_grad():
         for values in made.parameters():
             values.uniform_(-1, 1, generator=generator)
-    return made
+    return made.eval()  # spectral norms exact
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -194,7 +196,7 @@ def test_dominated_means_and_impossible_values_are_pointed_out() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layers", [0, 1, 2, 3])
 def test_all_ways_of_scoring_agree_and_replicas_do_not_mix(kind: Kind, layers: int) -> None:
-    if kind == "concatenated" and layers == 0:
+    if kind in ("concatenated", "lipschitz") and layers == 0:
         pytest.skip("refused by the estimators")
     critic = random_critic(kind, layers)
     x, y = normal(2, 6, 3), normal(2, 6, 2, seed=1)
@@ -344,3 +346,28 @@ def test_spectral_norm_bounds_the_slope_of_every_replica() -> None:
         assert torch.allclose(exactly[1], x[1] @ layer.weight[1] + layer.bias[1], atol=1e-12)
     zero = StackedLinear(6, 4, generators(1), zero=True, spectral=True)
     assert torch.equal(zero(torch.ones(1, 2, 6)), torch.zeros(1, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("spec", "refused"),
+    [
+        ("mine[critic=lipschitz,activation=silu]", "activation=silu has slopes above 1"),
+        ("infonce[critic=lipschitz,layers=0]", "critic=lipschitz has no dependence without layers"),
+        ("infonce[critic=concatenated,layers=0]", "critic=concatenated has no dependence without layers"),
+    ],
+)
+def test_critics_that_cannot_be_are_refused(spec: str, refused: str) -> None:
+    with pytest.raises(InputError, match=refused):
+        make_estimator(spec)
+
+
+def test_a_lipschitz_critic_is_nowhere_steep() -> None:
+    critic = make_critic("lipschitz", 2, 2, generators(2), hidden=9, layers=2, embedding=1).double().eval()
+    with torch.no_grad():
+        for values in critic.parameters():
+            values.copy_(3 * normal(*values.shape, seed=5))
+        x, y = normal(2, 50, 2), normal(2, 50, 2, seed=1)
+        step = 1e-4 * normal(2, 50, 4, seed=2)
+        moved = critic.pairs(x + step[..., :2], y + step[..., 2:])
+        slopes = (moved - critic.pairs(x, y)).abs() / step.norm(dim=-1)
+    assert 0.01 < slopes.max() <= 1 + 1e-9

@@ -79,7 +79,10 @@ def assert_same(first: Fit[Critic], second: Fit[Critic], rtol: float = 1e-10) ->
 
 
 ESTIMATORS: list[TrainedCritic] = [
-    *(InfoNCE(critic=kind, **SMALL) for kind in ("separable", "bilinear", "concatenated", "hybrid")),
+    *(
+        InfoNCE(critic=kind, **SMALL)
+        for kind in ("separable", "bilinear", "ridge", "concatenated", "hybrid", "lipschitz")
+    ),
     MINE(**SMALL),
 ]
 

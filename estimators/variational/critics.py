@@ -15,8 +15,11 @@ from torch import Tensor, nn
 
 from mibench.estimators.variational.networks import Activation, Generators, activated, perceptron
 
-Kind = Literal["separable", "bilinear", "ridge", "concatenated", "hybrid"]
-FORMULAS = "g(x).h(y); g(x)' W h(y); g(x).h(y) + w.silu(u(x) + v(y)); f([x, y]); f([g(x), h(y)])"
+Kind = Literal["separable", "bilinear", "ridge", "concatenated", "hybrid", "lipschitz"]
+FORMULAS = (
+    "g(x).h(y); g(x)' W h(y); g(x).h(y) + w.silu(u(x) + v(y)); f([x, y]); f([g(x), h(y)]); f([x, y]) with layers of "
+    "spectral norm at most 1"
+)
 SPREAD = 3.0  # standard deviations over which bends of the first layer lie, see `RidgeCritic`
 
 
@@ -120,7 +123,8 @@ class LipschitzCritic(Critic):
 
     With activations of slope at most 1 it then is 1-Lipschitz in the Euclidean distance of (x, y). Its first layer is
     one matrix: were x and y normalised apart, as parts of a `JointCritic`, the slope could be sqrt(2), and an inner
-    product of embeddings has no largest slope. So the first layer is paid per pair too.
+    product of embeddings has no largest slope. So the first layer is paid per pair too. A critic of slope 1 sees the
+    Wasserstein distance of joint and product rather than their mutual information, of which it misses most.
     """
 
     def __init__(
@@ -191,8 +195,9 @@ class SumCritic(Critic):
 
 def width_per_pair(kind: Kind, hidden: int, embedding: int) -> int:
     """Hidden outputs that a critic computes for every pair, none where pairs meet in an inner product only."""
-    widths = {"separable": 0, "bilinear": 0, "ridge": max(embedding // 2, 1), "concatenated": hidden, "hybrid": hidden}
-    return widths[kind]
+    if kind in ("separable", "bilinear"):
+        return 0
+    return max(embedding // 2, 1) if kind == "ridge" else hidden
 
 
 def make_critic(
@@ -233,6 +238,8 @@ def make_critic(
                 values[..., :embedding] = 0  # h, as in a separable critic; v need not be, as w is
         ridges = nn.Sequential(nn.SiLU(), network(width, 1, zero_last=True))
         return RidgeCritic(both[0], both[1], ridges, embedding, width)
+    if kind == "lipschitz":
+        return LipschitzCritic(dim_x, dim_y, generators, hidden=hidden, layers=layers, activation=activation)
     if kind == "concatenated":
         first = [network(dim, hidden) for dim in (dim_x, dim_y)]
         rest = network(*middle, 1, zero_last=True)

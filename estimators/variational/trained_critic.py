@@ -24,10 +24,15 @@ class TrainedCritic(Trained[Critic]):
     embedding: int = parameter(32, "length of g(x) and h(y) (separable, bilinear and ridge critic)", low=1)
 
     def __post_init__(self) -> None:
-        """A concatenated critic is constant without a hidden layer."""
+        """A concatenated critic has no dependence without a hidden layer; SiLU is steeper than 1."""
         super().__post_init__()
-        if self.critic == "concatenated" and self.layers == 0:
-            raise InputError(f"{self.label()}: critic=concatenated has no dependence without layers; give layers >= 1")
+        if self.critic == "lipschitz" and self.activation == "silu":
+            raise InputError(
+                f"{self.label()}: activation=silu has slopes above 1, which critic=lipschitz does not allow; "
+                "give maxmin, softplus, relu or tanh"
+            )
+        if self.critic in ("concatenated", "lipschitz") and self.layers == 0:
+            raise InputError(f"{self.label()}: critic={self.critic} has no dependence without layers; give layers >= 1")
 
     def network(self, dim_x: int, dim_y: int, generators: Generators) -> Critic:
         """See `Trained.network`."""
