@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mibench.estimators.variational.bounds import donsker_varadhan
-from mibench.estimators.variational.critics import Critic
+from mibench.estimators.variational.critics import Critic, Kind
 from mibench.estimators.variational.infonce import InfoNCE
 from mibench.estimators.variational.mine import MINE
 from mibench.estimators.variational.preparation import cross_split, encode, split
@@ -48,17 +48,20 @@ class Product(Critic):
         return torch.stack([self.a * (x * y.roll(-shift, 1)).sum(-1) for shift in shifts], 1)
 
 
-def test_mine_gradient_divides_by_the_moving_average() -> None:
+@pytest.mark.parametrize("kind", ["ridge", "concatenated"])
+def test_mine_gradient_divides_by_the_moving_average(kind: Kind) -> None:
     """For f = a x y by hand: d/da = mean_joint xy - mean_product xy exp(a xy) / mu."""
     critic, rate, average = Product(), 0.25, np.full(2, np.nan)
-    mine = MINE(rate=rate)
+    mine = MINE(rate=rate, critic=kind)
     for seed in range(3):
         x, y = torch.from_numpy(np.random.default_rng(seed).standard_normal((2, 2, 4, 1)))
         gain, value = mine.objective(critic, x, y)
         (gradient,) = torch.autograd.grad(gain.sum(), critic.a)
         for replica, a in enumerate((0.3, -0.1)):
             joint = (x * y)[replica, :, 0].numpy()
-            product = x[replica, :, 0].numpy() * np.roll(y[replica, :, 0].numpy(), -1)
+            product = np.outer(x[replica].numpy(), y[replica].numpy())[~np.eye(4, dtype=bool)]
+            if kind == "concatenated":  # one product pair a point
+                product = x[replica, :, 0].numpy() * np.roll(y[replica, :, 0].numpy(), -1)
             weights = np.exp(a * product)
             before = average[replica]
             average[replica] = weights.mean() if seed == 0 else (1 - rate) * before + rate * weights.mean()
@@ -70,7 +73,7 @@ def test_mine_gradient_divides_by_the_moving_average() -> None:
 
 
 def test_without_moving_average_mine_follows_the_plain_gradient() -> None:
-    critic, mine = Product(), MINE(rate=1.0)
+    critic, mine = Product(), MINE(rate=1.0, critic="concatenated")
     x, y = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 2, 9, 1)))
     mine.objective(critic, y, x.roll(2, 1))  # leaves no trace
     (corrected,) = torch.autograd.grad(mine.objective(critic, x, y)[0].sum(), critic.a)

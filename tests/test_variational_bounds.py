@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mibench.estimators.variational import bounds
-from mibench.estimators.variational.critics import Critic, OfX
+from mibench.estimators.variational.critics import Critic, Kind, OfX
 from mibench.estimators.variational.dv import DonskerVaradhan
 from mibench.estimators.variational.evaluation import scored_rows
 from mibench.estimators.variational.infonce import InfoNCE
@@ -331,6 +332,7 @@ def sigmoid(t: Array) -> Array:
     return 1 / (1 + np.exp(-t))
 
 
+@pytest.mark.parametrize("kind", ["ridge", "concatenated"])
 @pytest.mark.parametrize(
     ("estimator", "slope"),
     [
@@ -343,14 +345,19 @@ def sigmoid(t: Array) -> Array:
     ],
     ids=lambda given: given.label() if isinstance(given, TrainedCritic) else "",
 )
-def test_what_training_climbs(estimator: TrainedOnPairs, slope: Callable[[float, Array, Array], float]) -> None:
-    critic = Product()
+def test_what_training_climbs(
+    estimator: TrainedOnPairs, slope: Callable[[float, Array, Array], float], kind: Kind
+) -> None:
+    critic, estimator = Product(), dataclasses.replace(estimator, critic=kind)
     x, y = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 2, 9, 1)))
     gain, value = estimator.objective(critic, x, y)
     (gradient,) = torch.autograd.grad(gain.sum(), critic.a)
     for replica, a in enumerate((0.3, -0.1)):
         u = (x * y)[replica, :, 0].numpy()
-        v = x[replica, :, 0].numpy() * np.roll(y[replica, :, 0].numpy(), -1)
+        if kind == "ridge":  # each x with every y but its own
+            v = np.outer(x[replica].numpy(), y[replica].numpy())[~np.eye(9, dtype=bool)]
+        else:
+            v = x[replica, :, 0].numpy() * np.roll(y[replica, :, 0].numpy(), -1)
         assert float(gradient[replica]) == pytest.approx(slope(a, u, v), abs=1e-12)
     assert torch.equal(gain, value)  # the curves show what is climbed
 

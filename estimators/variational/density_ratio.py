@@ -11,7 +11,7 @@ from mibench.estimators.variational.bounds import donsker_varadhan, jensen_shann
 from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.evaluation import effective_pairs, held_out_pairs
 from mibench.estimators.variational.trained_critic import TrainedOnPairs
-from mibench.interface import Estimate
+from mibench.interface import Estimate, parameter
 from mibench.registry import register_estimator
 
 CALIBRATED = math.log(1.25)  # |log E_product exp f| that is let pass
@@ -27,6 +27,7 @@ CALIBRATED = math.log(1.25)  # |log E_product exp f| that is let pass
       journal = {arXiv:2010.01766},
       year = {2020}
     }""",
+    version="2",
     supports=("continuous", "discrete", "mixed"),
     trains=True,
     devices=("cpu", "cuda"),
@@ -46,6 +47,8 @@ class DensityRatio(TrainedOnPairs):
     held-out product pairs, is what the Donsker-Varadhan bound of the same f takes off (`donsker_varadhan`); `nwj` is
     the third reading. A warning names a mean ratio that is far from 1.
     """
+
+    learning_rate: float = parameter(1e-3, "step size of AdamW; larger ones overstate the odds", low=0.0)
 
     def value(self, joint: Tensor, product: Tensor) -> Tensor:
         """See `TrainedOnPairs.value`."""

@@ -23,6 +23,7 @@ from mibench.registry import register_estimator
       volume = {36},
       pages = {183--212}
     }""",
+    version="2",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mibench.estimators.variational.bounds import flo, log_contrast
-from mibench.estimators.variational.critics import Critic, width_per_pair
+from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.evaluation import scored_rows
 from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_critic import TrainedCritic
@@ -30,6 +30,7 @@ from mibench.registry import register_estimator
       volume = {35},
       year = {2022}
     }""",
+    version="2",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,
@@ -48,13 +49,8 @@ class FLO(TrainedCritic):
     varies widely and mostly lies above its expectation, and a warning says so.
     """
 
+    batch_size: int = parameter(128, "points per training step", low=2)
     negatives: int = parameter(10_000, "held-out pairs that are contrasted with each other at most", low=2)
-
-    @property
-    def numbers_per_step(self) -> int:
-        """See `Trained.numbers_per_step`; a critic that is no inner product has some for each pair of a batch."""
-        per_pair = width_per_pair(self.critic, self.hidden, self.embedding)
-        return max(super().numbers_per_step, self.batch_size**2 * per_pair)
 
     def network(self, dim_x: int, dim_y: int, generators: Generators) -> Critic:
         """See `Trained.network`: the critic f, and u as a part of it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mibench.estimators.variational.bounds import infonce
-from mibench.estimators.variational.critics import FORMULAS, Critic, Kind, width_per_pair
+from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.evaluation import held_out_infonce
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.interface import Estimate, parameter
@@ -37,19 +37,10 @@ class InfoNCE(TrainedCritic):
 
     The bound holds in expectation for every critic f and every K; the best critic is the pointwise MI plus any
     function of x. Training contrasts within the batch, evaluation within all held-out points, up to `negatives`. A
-    ridge critic costs up to twice a separable one and follows thin structure, where that loses 0.2 nats; a concatenated
-    or hybrid one has a hidden layer for each of batch_size^2 pairs per step: many times the cost.
+    concatenated or hybrid critic has a hidden layer for each of batch_size^2 pairs per step: many times the cost.
     """
 
-    critic: Kind = parameter("ridge", FORMULAS)
-    batch_size: int = parameter(64, "points per training step", low=2)
     negatives: int = parameter(10_000, "held-out pairs K that are contrasted with each other at most", low=2)
-
-    @property
-    def numbers_per_step(self) -> int:
-        """See `Trained.numbers_per_step`; a critic that is no inner product has some for each pair of a batch."""
-        per_pair = width_per_pair(self.critic, self.hidden, self.embedding)
-        return max(super().numbers_per_step, self.batch_size**2 * per_pair)
 
     def objective(self, network: Critic, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See `Trained.objective`."""

@@ -22,6 +22,7 @@ from mibench.registry import register_estimator
       booktitle = {International Conference on Learning Representations},
       year = {2019}
     }""",
+    version="2",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,

@@ -28,7 +28,7 @@ from mibench.registry import register_estimator
       year = {2018},
       pages = {531--540}
     }""",
-    version="2",
+    version="3",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,
@@ -65,7 +65,7 @@ class MINE(TrainedOnPairs):
         With mu the moving average of the batches' means of exp f, a constant for the gradient, what is climbed is
         mean f(joint) - mean exp f(product) / mu. Everything is kept as logarithms.
         """
-        joint, product = network.shifted(x, y, (0, 1)).to(x.dtype).unbind(1)
+        joint, product = self.batch_scores(network, x, y)
         log_mean = product.logsumexp(-1) - math.log(product.shape[-1])
         average, new = network.get_buffer("log_average"), log_mean.detach()
         if self.rate < 1:

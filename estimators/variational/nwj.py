@@ -23,6 +23,7 @@ from mibench.registry import register_estimator
       volume = {56},
       pages = {5847--5861}
     }""",
+    version="2",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,

@@ -24,6 +24,7 @@ from mibench.registry import register_estimator
       booktitle = {International Conference on Learning Representations},
       year = {2020}
     }""",
+    version="2",
     supports=("continuous", "discrete", "mixed"),
     trains=True,
     devices=("cpu", "cuda"),

@@ -18,6 +18,7 @@ from mibench.registry import register_estimator
     family="variational",
     summary="unnormalised Barber-Agakov lower bound: NWJ with a learned baseline, on held-out points",
     citation="poole2019variational",
+    version="2",
     bound="lower",
     supports=("continuous", "discrete", "mixed"),
     trains=True,
