@@ -37,7 +37,7 @@ def points(replicas: int) -> tuple[Tensor, Tensor]:
 
 def stacked(replicas: int, batch: int, steps: int, precision: Literal["float32", "bfloat16"] = "float32") -> float:
     """Replica-steps per second of the engine; its moving average of the weights is included."""
-    estimator = InfoNCE(hidden=WIDTH, embedding=EMBEDDING, batch_size=batch)
+    estimator = InfoNCE(critic="separable", hidden=WIDTH, embedding=EMBEDDING, batch_size=batch)
     generators = [torch.Generator().manual_seed(seed) for seed in range(replicas)]
     network, data = estimator.network(DIM, DIM, generators), points(replicas)
     schedule = Schedule(batch, 1e-3, "constant", 0.01, 0.99, steps, steps, 1, precision)
