@@ -12,8 +12,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
-from mibench.estimators.variational.networks import Activation, Generators, activated, perceptron
+from mibench.estimators.variational.networks import Activation, Generators, StackedLinear, activated, perceptron
 
 Kind = Literal["separable", "bilinear", "ridge", "concatenated", "hybrid", "lipschitz"]
 FORMULAS = (
@@ -96,17 +97,20 @@ class RidgeCritic(Critic):
     as usual, so that their bends lie where the data are, not only in the middle.
     """
 
-    def __init__(self, embed_x: nn.Module, embed_y: nn.Module, ridges: nn.Module, embedding: int, width: int) -> None:
+    def __init__(self, embed_x: nn.Module, embed_y: nn.Module, weigh: StackedLinear, embedding: int) -> None:
         super().__init__()
-        self.embed_x, self.embed_y = embed_x, embed_y
-        self.product, self.sum = slice(embedding), slice(embedding, embedding + width)
-        self.ridges, self.numbers_per_pair = ridges, width
+        self.embed_x, self.embed_y, self.weigh = embed_x, embed_y, weigh
+        self.product, self.sum = slice(embedding), slice(embedding, None)
+        self.numbers_per_pair = weigh.weight.shape[1]
 
     def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Critic.all_pairs`."""
         g, h = self.embed_x(x), self.embed_y(y)
         inner = g[..., self.product] @ h[..., self.product].mT
-        scores: Tensor = inner + self.ridges(g[:, :, None, self.sum] + h[:, None, :, self.sum]).squeeze(-1)
+        # The ridges come before the pairs: their sum is twice as fast over long rows.
+        u, v = g[..., self.sum].mT.contiguous(), h[..., self.sum].mT.contiguous()
+        ridges = silu(u[..., None] + v[..., None, :]).flatten(2)
+        scores: Tensor = inner + torch.baddbmm(self.weigh.bias, self.weigh.weight.mT, ridges).view_as(inner)
         return scores
 
     def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
@@ -114,7 +118,7 @@ class RidgeCritic(Critic):
         g, h = self.embed_x(x)[:, None], self.embed_y(y)
         h = torch.stack([h.roll(-shift, 1) for shift in shifts], 1)
         inner = (g[..., self.product] * h[..., self.product]).sum(-1)
-        scores: Tensor = inner + self.ridges(g[..., self.sum] + h[..., self.sum]).squeeze(-1)
+        scores: Tensor = inner + self.weigh(silu(g[..., self.sum] + h[..., self.sum])).squeeze(-1)
         return scores
 
 
@@ -236,8 +240,7 @@ def make_critic(
                     values.mul_(max(1.0, SPREAD / dim))
             for values in both[1][-1].parameters():
                 values[..., :embedding] = 0  # h, as in a separable critic; v need not be, as w is
-        ridges = nn.Sequential(nn.SiLU(), network(width, 1, zero_last=True))
-        return RidgeCritic(both[0], both[1], ridges, embedding, width)
+        return RidgeCritic(both[0], both[1], StackedLinear(width, 1, generators, zero=True), embedding)
     if kind == "lipschitz":
         return LipschitzCritic(dim_x, dim_y, generators, hidden=hidden, layers=layers, activation=activation)
     if kind == "concatenated":
