@@ -105,6 +105,9 @@ def test_heatmap_shows_signed_errors_and_hatches_failures() -> None:
         *seeds("low", [0.5, 0.7], "one"), *seeds("low", [1.0, 1.0], "two"),
         *seeds("high", [1.2, 1.0, None], "one"), *seeds("high", [None, None], "two"),
         *seeds("other", [3.0, 3.0], "one", quantity="dsmi", truth=None, truth_se=None, oracle=None),
+        *seeds("other", [None, None], "two", quantity="dsmi"),
+        *seeds("silent", [3.0, 3.0], "one", quantity="dsmi", truth=None, truth_se=None, oracle=None),
+        *seeds("silent", [None, None], "two", status="skipped"), *seeds("mute", [None], "two", status="skipped"),
     ]  # fmt: skip
     figure, caption = draw("heatmap", rows)
     axes = axes_of(figure)
@@ -113,8 +116,10 @@ def test_heatmap_shows_signed_errors_and_hatches_failures() -> None:
     cells = heatmap_cells(axes)
     assert {place: text for place, (_, text) in cells.items()} == {
         (0, 0): "−0.40", (1, 0): "0.00", (0, 1): "+0.10\n2/3", (1, 1): "error", (0, 2): "no truth",
+        (1, 2): "error",
     }  # fmt: skip
-    assert {place for place, (patch, _) in cells.items() if patch.get_hatch()} == {(0, 1), (1, 1)}
+    assert {place for place, (patch, _) in cells.items() if patch.get_hatch()} == {(0, 1), (1, 1), (1, 2)}
+    assert "not drawn, without a truth or a task that they support: silent, mute" in caption
     colours = {place: to_rgb(patch.get_facecolor()) for place, (patch, _) in cells.items()}
     assert colours[0, 0] == pytest.approx(to_rgb("#003F66"), abs=0.01)  # the largest error has the end of the scale
     assert colours[1, 0] == pytest.approx((1, 1, 1), abs=0.02)

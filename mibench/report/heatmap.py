@@ -26,11 +26,16 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
 
     There are as many columns as estimators or tasks, of whichever there are fewer. A cell is hatched where a trial
     failed, with the number of those that did not, and grey with the reason where none is left. Bold are tasks that are
-    solved, which `rule` has in words. The quantity must have a truth: other cells say so.
+    solved, which `rule` has in words. The quantity must have a truth: other cells say so. An estimator that nowhere has
+    one, or supports no task, is not drawn, and the caption names it.
     """
     cells = labelled(cells)
     if cells["bias"].isna().all():
         raise InputError("no cell has a bias: every trial failed, or the truth of what is estimated is not known")
+    failed = cells["failures"].map(lambda counts: any(status != "skipped" for status in counts))
+    drawn = (cells["bias"].notna() | failed).groupby(cells["label"]).transform("any")
+    silent = list(dict.fromkeys(cells.loc[~drawn, "label"]))
+    cells = cells[drawn]
     rows, columns = "label", "task"
     if cells[columns].nunique() > cells[rows].nunique():
         rows, columns = columns, rows
@@ -71,6 +76,7 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
     more = [
         "hatched: trials failed, or are not supported" if (cells["ok"] < cells["trials"]).any() else "",
         f"bold: solved{rule and ', '}{rule}" if cells["solved"].eq(True).any() else "",
+        f"not drawn, without a truth or a task that they support: {', '.join(silent)}" if silent else "",
         "" if size >= _SMALLEST else "the figure is too narrow for numbers",
     ]
     return Drawn(figure, caption(f"Bias (mean − truth, {units}) of {counts}", cells, seeds_of(cells), *more))
