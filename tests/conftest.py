@@ -1,14 +1,19 @@
-"""What all tests share: one thread for each process, and CUDA tests that say why they did not run."""
+"""What all tests share: a thread for each process, Ctrl-C as at a terminal, CUDA tests that say why they are skipped."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 # Set before numpy or torch is imported: tests run in several processes, each of which would otherwise take all cores.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# A shell starts background jobs with SIGINT ignored, and so would be every process that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
