@@ -1,4 +1,4 @@
-"""What all tests share: a thread for each process, Ctrl-C as at a terminal, CUDA tests that say why they are skipped."""
+"""What all tests share: one thread a process, Ctrl-C as at a terminal, CUDA tests that say why they are skipped."""
 
 from __future__ import annotations
 
