@@ -108,24 +108,28 @@ def test_heatmap_shows_signed_errors_and_hatches_failures() -> None:
         *seeds("other", [None, None], "two", quantity="dsmi"),
         *seeds("silent", [3.0, 3.0], "one", quantity="dsmi", truth=None, truth_se=None, oracle=None),
         *seeds("silent", [None, None], "two", status="skipped"), *seeds("mute", [None], "two", status="skipped"),
+        *seeds("half", [1.0, 1.0], "one"),
     ]  # fmt: skip
     figure, caption = draw("heatmap", rows)
     axes = axes_of(figure)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["one", "two"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["low", "high", "other"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["low", "high", "other", "half"]
     cells = heatmap_cells(axes)
     assert {place: text for place, (_, text) in cells.items()} == {
         (0, 0): "−0.40", (1, 0): "0.00", (0, 1): "+0.10\n2/3", (1, 1): "error", (0, 2): "no truth",
-        (1, 2): "error",
+        (1, 2): "error", (0, 3): "0.00",
     }  # fmt: skip
     assert {place for place, (patch, _) in cells.items() if patch.get_hatch()} == {(0, 1), (1, 1), (1, 2)}
+    (absent,) = axes.lines
+    assert np.asarray(absent.get_xydata()).tolist() == [[1, 3]]
+    assert "x: not run" in caption
     assert "not drawn, without a truth or a task that they support: silent, mute" in caption
     colours = {place: to_rgb(patch.get_facecolor()) for place, (patch, _) in cells.items()}
     assert colours[0, 0] == pytest.approx(to_rgb("#003F66"), abs=0.01)  # the largest error has the end of the scale
     assert colours[1, 0] == pytest.approx((1, 1, 1), abs=0.02)
     assert colours[0, 1][0] > colours[0, 1][2]  # red: above the truth
     assert len(set(colours[1, 1])) == 1  # grey
-    assert "3 estimators on 2 tasks" in caption
+    assert "4 estimators on 2 tasks" in caption
     assert "n = 100; dimensions 2 × 2; 2 to 3 seeds; hatched: trials failed" in caption
     bar = figure.get_axes()[1]
     assert bar.get_xlim() == pytest.approx((-0.4, 0.4))

@@ -26,7 +26,7 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
 
     There are as many columns as estimators or tasks, of whichever there are fewer. A cell is hatched where a trial
     failed, with the number of those that did not, and grey with the reason where none is left. Bold are tasks that are
-    solved, which `rule` has in words. The quantity must have a truth: other cells say so. An estimator that nowhere has
+    solved, which `rule` has in words; an x was not run. The quantity must have a truth: other cells say so. An estimator that nowhere has
     one, or supports no task, is not drawn, and the caption names it.
     """
     cells = labelled(cells)
@@ -54,6 +54,10 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
     for _, cell in cells.iterrows():
         place = (acrosses.index(cell[columns]), downs.index(cell[rows]))
         _draw_cell(axes, place, cell, ERROR(norm(cell["bias"])), size if size >= _SMALLEST else None)
+    known = {(x, y) for x, y in zip(cells[columns], cells[rows], strict=True)}
+    absent = [(i, j) for j, y in enumerate(downs) for i, x in enumerate(acrosses) if (x, y) not in known]
+    if absent:  # white would be no error
+        axes.plot(*zip(*absent, strict=True), linestyle="", marker="x", markersize=2.5, color="0.7")
     axes.set(xlim=(-0.5, len(acrosses) - 0.5), ylim=(len(downs) - 0.5, -0.5))
     axes.set_xticks(range(len(acrosses)), acrosses, rotation=90, fontsize=min(6.0, 0.9 * pitch))
     axes.set_yticks(range(len(downs)), downs)
@@ -75,6 +79,7 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
     counts = f"{cells['label'].nunique()} estimators on {cells['task'].nunique()} tasks"
     more = [
         "hatched: trials failed, or are not supported" if (cells["ok"] < cells["trials"]).any() else "",
+        "x: not run" if absent else "",
         f"bold: solved{rule and ', '}{rule}" if cells["solved"].eq(True).any() else "",
         f"not drawn, without a truth or a task that they support: {', '.join(silent)}" if silent else "",
         "" if size >= _SMALLEST else "the figure is too narrow for numbers",
