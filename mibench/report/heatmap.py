@@ -26,8 +26,8 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
 
     There are as many columns as estimators or tasks, of whichever there are fewer. A cell is hatched where a trial
     failed, with the number of those that did not, and grey with the reason where none is left. Bold are tasks that are
-    solved, which `rule` has in words; an x was not run. The quantity must have a truth: other cells say so. An estimator that nowhere has
-    one, or supports no task, is not drawn, and the caption names it.
+    solved, which `rule` has in words; an x was not run. The quantity must have a truth: other cells say so. An
+    estimator that nowhere has one, or supports no task, is not drawn, and the caption names it.
     """
     cells = labelled(cells)
     if cells["bias"].isna().all():
