@@ -185,7 +185,9 @@ def test_dominated_means_and_impossible_values_are_pointed_out() -> None:
     product[0, 7] = 900.0
     assert effective_pairs(product) == pytest.approx(1)
     dominated, impossible = pair_warnings(4.0, product, 50)
-    assert "about 1 of 2450 product pairs carry" in dominated
+    assert "about 1 of 2450 product pairs carry the mean of exp f: it is mostly too small" in dominated
+    (low,) = pair_warnings(-1e3, product, 50)
+    assert "the critic is wrong there, and the value too small" in low
     assert "above log 50 = 3.91" in impossible
 
 

@@ -67,10 +67,13 @@ def pair_warnings(value: float, product: Tensor, n: int) -> tuple[str, ...]:
     """Reasons to distrust a bound that averages exp f over product pairs (1, m) of n points."""
     warnings, terms = [], effective_pairs(product)
     if terms < FEWEST_TERMS:
-        warnings.append(
-            f"about {terms:.0f} of {product.shape[1]} product pairs carry the mean of exp f: it is mostly too small, "
-            "and the value too large"
+        # A mean of few terms misses the rare large ones; where it is so large that the value is negative, it met one.
+        what = (
+            "the critic is wrong there, and the value too small"
+            if value < 0
+            else ("it is mostly too small, and the value too large")
         )
+        warnings.append(f"about {terms:.0f} of {product.shape[1]} product pairs carry the mean of exp f: {what}")
     if value > math.log(n):
         warnings.append(f"above log {n} = {math.log(n):.2f} nats, which so few points cannot certify")
     return tuple(warnings)
