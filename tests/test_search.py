@@ -221,10 +221,6 @@ def test_a_fork_after_threads_searches_too() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("norm", NORMS)
 def test_cuda_finds_the_same(kind: str, norm: Norm) -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     x, y = draw(kind, 3000, 4, 5, np.random.default_rng(5))
     assert_same(
         strict_neighbors(x, y, [1, 5], norm=norm, device="cuda"), search_pairs(x, y, [1, 5], norm=norm, threads=2)

@@ -93,9 +93,8 @@ def split_off(matrix: Single, factor: Array) -> Array:
     values, vectors = np.linalg.eigh((basis.T @ image).astype(np.float64))
     basis, image = basis @ vectors.astype(np.float32), image @ vectors.astype(np.float32)
     residuals = np.square(image - basis * values.astype(np.float32)).sum(axis=0)
-    settled = np.flatnonzero(residuals < SETTLED * values)[
-        -len(factor) :
-    ]  # the largest, as more cost more than they give
+    settled = np.flatnonzero(residuals < SETTLED * values)
+    settled = settled[-len(factor) :]  # the largest, as more cost more than they give
     values, basis, image = values[settled], basis[:, settled], image[:, settled]
     half = image - basis * (values / 2).astype(np.float32)
     for start in range(0, len(matrix), TILE):
