@@ -10,6 +10,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from mibench import plan, suites
+from mibench.distributions.transforms import Transformed
 from mibench.interface import Array, InputError
 from mibench.listing import records
 from mibench.registry import make_distribution
@@ -248,6 +249,9 @@ def test_swiss_roll() -> None:
     t = 1.5 * pi * (1 + 2 * u[:, 0])
     np.testing.assert_allclose(21 * x, np.stack([t * np.cos(t), t * np.sin(t)], axis=1), atol=1e-12)
     np.testing.assert_array_equal(y, v)
+    law = make_distribution("swissroll_x-normal_cdf-1v1-normal-0.75")
+    assert isinstance(law, Transformed)
+    np.testing.assert_allclose(law.inverse(x, "x"), u, atol=1e-12)
     radius = 21 * np.hypot(*make_distribution("swissroll_x-normal_cdf-1v1-normal-0.75").sample(50_000, rng(3)).x.T)
     assert stats.kstest(radius, stats.uniform(1.5 * pi, 3 * pi).cdf).pvalue > 0.001
 

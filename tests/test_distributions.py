@@ -398,13 +398,13 @@ def test_contaminated_keeps_its_margins() -> None:
 # Maps
 
 
-@pytest.mark.parametrize("name", MAPS)
+# Maps that change the number of columns have tests of their own inverse: images in test_images, swiss-roll in test_bmi.
+@pytest.mark.parametrize("name", [name for name in MAPS if name != "swiss-roll" and not name.endswith("-images")])
 def test_inverse_undoes_the_map(name: str) -> None:
     """Back to 1e-12 within the bulk, on both sides, and nothing is changed in place."""
     mapped = make_distribution(distributions.entries()[name].facts.example)
     assert isinstance(mapped, Transformed)
-    if (mapped.dim_x, mapped.dim_y) != (5, 5):
-        pytest.skip("changes the number of columns")
+    assert (mapped.dim_x, mapped.dim_y) == (5, 5)
     block = np.vstack([rng(13).standard_normal((20_000, 5)).clip(-3.5, 3.5), np.zeros((1, 5))])
     kept = block.copy()
     forward_x, forward_y = mapped.forward(block, "x"), mapped.forward(block, "y")
