@@ -56,7 +56,13 @@ def test_patterns(dim_x: int, dim_y: int, bins: int) -> None:
     found = estimate(f"binning-pattern[bins={bins},low=-0.5,high=0.3]", x, y)
     assert found.value == pytest.approx(expected, abs=1e-12)
     outside = ((x < -0.5) | (x > 0.3)).mean()
-    assert f"{outside:.2g} of the values of X lie outside [-0.5, 0.3]" in " ".join(found.warnings)
+    assert f"{100 * outside:.3g}% of the values of X lie outside [-0.5, 0.3]" in " ".join(found.warnings)
+
+
+def test_all_values_outside_are_100_percent() -> None:
+    x, y = layers(50, 1, 1)
+    warnings = estimate("binning-pattern", x + 100, np.tanh(y)).warnings
+    assert "100% of the values of X lie outside [-1, 1] and are counted in the end bins" in warnings
 
 
 def test_patterns_do_not_depend_on_the_extremes_of_the_sample() -> None:

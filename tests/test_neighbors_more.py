@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -356,7 +357,7 @@ def test_ross_leaves_lone_labels_out_and_says_so() -> None:
     assert found.value == estimate_label(block[1:], label[1:], 3).value
     assert found.diagnostics["points_left_out"] == 1
     assert "1 of 60 points have a label that no other point has" in found.warnings[0]
-    assert "1 labels have 3 or fewer points" in found.warnings[1]
+    assert "1 label has 3 or fewer points" in found.warnings[1]
     none = estimate_label(block, np.arange(60.0)[:, None], 3)
     assert np.isnan(none.value)
     assert none.warnings == ("no two points share a label",)
@@ -498,6 +499,34 @@ def test_ties_are_warned_of_where_they_harm() -> None:
     assert np.isnan(found.value)
     assert ["in x" in text or "in y" in text or "in (x, y)" in text for text in found.warnings] == [True] * 3
     assert make_estimator("mixed-ksg").estimate(x, y, Context()).warnings == ()
+
+
+def test_mixed_ksg_warns_of_labels_that_count_as_numbers_and_not_of_their_scale() -> None:
+    """Numbers 20 times as wide as the codes of labels do no harm, 300 times as wide take all; margins and ross cure."""
+    rng = np.random.default_rng(3)
+    label = rng.integers(0, 3, (1000, 1)).astype(float)
+    number = np.array([1.0, 0.0, 2.0])[label[:, 0].astype(int)][:, None] + rng.normal(size=(1000, 1))
+
+    def run(spec: str, factor: float) -> Estimate:
+        context = Context(x_discrete=(False,), y_discrete=(True,))
+        return make_estimator(spec).estimate(factor * number, label, context)
+
+    expected = run("ross", 1).value
+    assert run("mixed-ksg", 20).warnings == ()
+    assert run("mixed-ksg", 20).value == pytest.approx(expected, abs=0.05)
+    found = run("mixed-ksg", 300)
+    assert found.value < 0.2 * expected
+    (warning,) = found.warnings
+    assert re.match(r"at \d+ of 1000 points the neighbours are as far as the next label", warning)
+    assert "margins=normal" in warning
+    assert "`ross`" in warning
+    cured = run("mixed-ksg[margins=normal]", 300)
+    assert (cured.value, cured.warnings) == (pytest.approx(expected, abs=0.05), ())
+    # Numbers of unequal scale are still warned of, labels alone have none.
+    x, context = np.hstack([number, 100 * number[::-1]]), Context(x_discrete=(False, False), y_discrete=(True,))
+    assert "standard deviations" in make_estimator("mixed-ksg").estimate(x, label, context).warnings[0]
+    context = Context(x_discrete=(True,), y_discrete=(True,))
+    assert make_estimator("mixed-ksg").estimate(50 * label, label, context).warnings == ()
 
 
 def test_limits() -> None:

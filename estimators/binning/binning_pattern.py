@@ -57,7 +57,7 @@ class BinningPattern(Estimator):
             outside = ((block < self.low) | (block > self.high))[:, ~discrete]
             if outside.any():
                 warnings.append(
-                    f"{outside.mean():.2g} of the values of {name} lie outside [{self.low:g}, {self.high:g}] and are "
+                    f"{100 * outside.mean():.3g}% of the values of {name} lie outside [{self.low:g}, {self.high:g}] and are "
                     "counted in the end bins"
                 )
         found = estimate_from_cells(binned[0], binned[1], bins)

@@ -14,6 +14,10 @@ from mibench.estimators.neighbors.search import Counts, Norm, count_within, stri
 from mibench.interface import Array, Context, Estimate, parameter
 from mibench.registry import register_estimator
 
+# One of 3 labels near a normal Y with MI 0.25: where the neighbours of 3 in 4 points reach the next label the estimate
+# is 10% off at most; of 9 in 10, 10 to 40%; of all, nothing is left.
+ACROSS_LABELS = 0.75
+
 
 @register_estimator(
     name="mixed-ksg",
@@ -72,10 +76,33 @@ class MixedKSG(FromNeighbors):
             "median_radius": float(np.median(radii)),
             "repeated_points": int(np.count_nonzero(repeated.any(axis=1))),
         }
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(geometry_doubts(x, y)))
+        x_label, y_label = (
+            np.array(kinds or (False,) * block.shape[1])
+            for kinds, block in ((context.x_discrete, x), (context.y_discrete, y))
+        )
+        doubts = [] if x_label.all() and y_label.all() else geometry_doubts(x[:, ~x_label], y[:, ~y_label])
+        doubts += label_doubts(np.hstack([x[:, x_label], y[:, y_label]]), radii.max(axis=1))
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
 
 
 def others_alike(block: Array) -> Counts:
     """How many other points equal each point of a block (n, dim)."""
     _, groups, sizes = np.unique(block, axis=0, return_inverse=True, return_counts=True)
     return np.asarray(sizes[groups.ravel()] - 1)
+
+
+def label_doubts(labels: Array, radii: Array) -> list[str]:
+    """Warn where the neighbours of most points reach the next label: labels (n, columns of either side), radii (n,)."""
+    gaps = np.full(len(radii), np.inf)
+    for column in labels.T:
+        values, place = np.unique(column, return_inverse=True)
+        steps = np.concatenate([[np.inf], np.diff(values), [np.inf]])
+        gaps = np.minimum(gaps, np.minimum(steps[:-1], steps[1:])[place])
+    across = int(np.count_nonzero(radii >= gaps))
+    if across <= ACROSS_LABELS * len(radii):
+        return []
+    return [
+        f"at {across} of {len(radii)} points the neighbours are as far as the next label, whose code counts as a number "
+        "there: the estimate can be far too low; margins=normal narrows wide columns of numbers, and `ross` measures "
+        "no label where one side is labels alone"
+    ]

@@ -56,7 +56,8 @@ class Ross(Estimator):
             doubts.append(f"{alone} of {len(x)} points have a label that no other point has, and are left out")
         small = int(np.count_nonzero((sizes > 1) & (sizes <= self.k)))
         if small:
-            doubts.append(f"{small} labels have {self.k} or fewer points: there the last neighbour sets the radius")
+            labels = "1 label has" if small == 1 else f"{small} labels have"
+            doubts.append(f"{labels} {self.k} or fewer points: there the last neighbour sets the radius")
         repeated = int(np.count_nonzero(radii == 0))
         if repeated:
             doubts.append(f"{repeated} of {n} points coincide with {self.k} or more others of their label")
