@@ -56,9 +56,7 @@ class BinningPattern(Estimator):
             binned.append(np.where(discrete, block, np.clip(position, 0, bins - 1)))
             outside = ((block < self.low) | (block > self.high))[:, ~discrete]
             if outside.any():
-                warnings.append(
-                    f"{100 * outside.mean():.3g}% of the values of {name} lie outside [{self.low:g}, {self.high:g}] and are "
-                    "counted in the end bins"
-                )
+                share, ends = f"{100 * outside.mean():.3g}%", f"[{self.low:g}, {self.high:g}]"
+                warnings.append(f"{share} of the values of {name} lie outside {ends} and are counted in the end bins")
         found = estimate_from_cells(binned[0], binned[1], bins)
         return Estimate(found.value, diagnostics=found.diagnostics, warnings=(*found.warnings, *warnings))

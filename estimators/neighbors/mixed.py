@@ -102,7 +102,7 @@ def label_doubts(labels: Array, radii: Array) -> list[str]:
     if across <= ACROSS_LABELS * len(radii):
         return []
     return [
-        f"at {across} of {len(radii)} points the neighbours are as far as the next label, whose code counts as a number "
-        "there: the estimate can be far too low; margins=normal narrows wide columns of numbers, and `ross` measures "
-        "no label where one side is labels alone"
+        f"at {across} of {len(radii)} points the neighbours are as far as the next label, whose code counts as a "
+        "number there: the estimate can be far too low; margins=normal narrows wide columns of numbers, and `ross` "
+        "measures no label where one side is labels alone"
     ]
