@@ -13,6 +13,7 @@ and never torch; a module is imported when its object is used.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import fnmatch
@@ -174,11 +175,18 @@ class Catalogue(Generic[Object]):
                             ) from error
                         try:
                             facts = self._facts(words)
-                        except TypeError as error:
-                            raise InputError(f"{where}: @register_{self.kind}: {error}") from error
+                        except InputError as error:
+                            raise InputError(f"{where}: {error}") from error
                         yield Entry(facts, module, node.name, path)
 
     def _facts(self, words: dict[str, Any]) -> Facts:
+        accepted = {fact.name: fact.default is dataclasses.MISSING for fact in dataclasses.fields(self.facts)}
+        called = f"register_{self.kind}(name={words['name']!r})" if "name" in words else f"register_{self.kind}(...)"
+        if missing := [name for name, needed in accepted.items() if needed and name not in words]:
+            raise InputError(f"{called} lacks {', '.join(missing)}")
+        if unknown := [name for name in words if name not in accepted]:
+            hint = nearest(unknown[0], list(accepted))
+            raise InputError(f"{called} knows no {unknown[0]}{hint}; accepted: {', '.join(accepted)}")
         if "citation" in words:
             words = {**words, "citation": bibliography.entries(words["citation"])}
         return self.facts(**words)
@@ -193,7 +201,10 @@ class Catalogue(Generic[Object]):
             other = known.get(name, entry)
             # The same class again is no conflict: a notebook cell that is run twice, a module that is reloaded.
             if (other.module, other.qualname) != (entry.module, entry.qualname):
-                raise InputError(f"{self.kind} {name!r} is registered already, by {other.module}.{other.qualname}")
+                raise InputError(
+                    f"{self.kind} {name!r} is registered already, by {other.module}.{other.qualname}; "
+                    "give yours another name"
+                )
         decorated: Any = cls
         decorated.facts = entry.facts
         if entry.facts.name not in self._written:
@@ -250,6 +261,14 @@ class Catalogue(Generic[Object]):
         own = {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)}
         if own - {entry.name for entry in dataclasses.fields(cls)}:
             raise InputError(f"{where}: {cls.__name__} has parameters but is no dataclass; add @dataclass(frozen=True)")
+        if issubclass(cls, Estimator):
+            signature = inspect.signature(cls.estimate)
+            try:
+                signature.bind(cls, "x", "y", "context")
+            except TypeError as error:
+                raise InputError(
+                    f"{where}: {cls.__name__} defines estimate{signature}; write `def estimate(self, x, y, context)`"
+                ) from error
         return cls
 
     def make(self, spec: str | Object | type[Object], **parameters: Any) -> Object:
@@ -452,8 +471,10 @@ def import_file(path: Path) -> types.ModuleType:
     if folder not in sys.path:  # so that it can import what lies beside it, as a script can
         sys.path.append(folder)
     try:
-        # Compiled here: Python's cached bytecode takes a file that is changed within a second for the old one.
-        exec(compile(source, path, "exec", dont_inherit=True), vars(module))
+        # Compiled here: Python's cached bytecode takes a file that is changed within a second for the old one. What it
+        # prints is no part of an answer on standard output.
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except Exception as error:
         del sys.modules[name]
         if isinstance(error, InputError):
