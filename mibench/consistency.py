@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mibench.estimation import EstimatorLike, Progress, estimate
-from mibench.inputs import Discrete, as_pair
+from mibench.estimation import EstimatorLike, Progress, estimate, one_line
+from mibench.inputs import Discrete, UnsupportedError, as_pair, check_supported
 from mibench.interface import Array, InputError
 from mibench.registry import make_estimator
 
@@ -93,8 +93,11 @@ def self_consistency(
     """
     made = make_estimator(estimator, **parameters)
     if made.quantity != "mi":
-        raise InputError(f"{made.label()} estimates {made.quantity}; the laws of self-consistency are those of MI")
+        raise UnsupportedError(
+            f"{made.label()} estimates {made.quantity}; the laws of self-consistency are those of MI"
+        )
     pair = as_pair(x, y, x_discrete, y_discrete)
+    check_supported(made, pair)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     shuffled = rng.permutation(pair.y)
     first, second = rng.permutation(len(pair.x))[: len(pair.x) // 2 * 2].reshape(2, -1)
@@ -118,8 +121,8 @@ def self_consistency(
             ).value
             if not math.isfinite(found):
                 raise InputError(f"the estimate is {found}")
-        except Exception as error:  # one relation must not lose the others
-            errors[name] = _one_line(error)
+        except (Exception, SystemExit) as error:  # one relation must not lose the others
+            errors[name] = one_line(error)
             return None
         return found
 
@@ -141,10 +144,6 @@ def self_consistency(
 
 def _ratio(upper: float | None, lower: float | None) -> float | None:
     return upper / lower if upper is not None and lower is not None and lower > 0 else None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{error}".split()) or type(error).__name__
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -176,11 +175,15 @@ class Law:
 
 @dataclass(frozen=True)
 class Judged:
-    """One of several estimators: its mean estimate of the data in nats and its three laws; or why there are none."""
+    """One of several estimators: its mean estimate of the data in nats and its three laws; or why there are none.
+
+    The status is "ok", "skipped" where the estimator does not support such data, or "error".
+    """
 
     name: str
     estimate: float | None
     laws: tuple[Law, ...]
+    status: Literal["ok", "skipped", "error"]
     error: str | None
 
 
@@ -232,10 +235,12 @@ def judge(
                 found.append(self_consistency(x, y, name, seed=seed, device=device))
                 if progress is not None:
                     progress(place * len(seeds) + number, len(estimators) * len(seeds))
-        except Exception as failure:  # one estimator must not lose the others
-            judged.append(Judged(name, None, (), _one_line(failure)))
-            continue
-        judged.append(Judged(name, float(np.mean([one.estimate for one in found])), laws(found), None))
+        except UnsupportedError as reason:
+            judged.append(Judged(name, None, (), "skipped", str(reason)))
+        except (Exception, SystemExit) as failure:  # one estimator must not lose the others
+            judged.append(Judged(name, None, (), "error", one_line(failure)))
+        else:
+            judged.append(Judged(name, float(np.mean([one.estimate for one in found])), laws(found), "ok", None))
     return judged
 
 

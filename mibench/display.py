@@ -120,7 +120,7 @@ def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int 
     heads = ["estimator", f"estimate ({units})", *interval, "quantity", "bound", *tests, "time"]
     body = []
     for record in records:
-        value = "failed" if record["error"] is not None else number(record["estimate"])
+        value = {"error": "failed", "skipped": "skipped"}.get(record["status"]) or number(record["estimate"])
         p_value = [number(record["p_value"]), _mean_and_sd(record["null_mean"], record["null_sd"])] * tested
         bound = "" if record["bound"] == "none" else record["bound"]
         ends = [_ends(record["low"], record["high"])] * bool(levels)
@@ -134,7 +134,7 @@ def consistency_table(records: Sequence[Mapping[str, Any]], caption: str, units:
     body: list[list[str] | str] = []
     for record in records:
         if record["error"] is not None:
-            body.append(f"{record['estimator']}: failed")
+            body.append(f"{record['estimator']}: {'skipped' if record['status'] == 'skipped' else 'failed'}")
             continue
         body.append(f"{record['estimator']}: I(X; Y) = {number(record['estimate'])} {units}")
         for law in record["laws"]:

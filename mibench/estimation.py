@@ -14,13 +14,23 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mibench import registry
-from mibench.inputs import Discrete, as_columns, as_pair, check_finite, check_supported, constant_columns
-from mibench.interface import Array, Context, Estimate, Estimator, InputError
+from mibench.inputs import (
+    Discrete,
+    UnsupportedError,
+    about_kinds,
+    as_columns,
+    as_pair,
+    check_estimate,
+    check_finite,
+    check_supported,
+    constant_columns,
+)
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
 from mibench.intervals import check_interval, with_interval
 from mibench.provenance import has_gpu_files
 from mibench.registry import make_estimator
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EstimatorLike = str | Estimator | type[Estimator]
+Status = Literal["ok", "nonfinite", "skipped", "error"]
 Progress = Callable[[int, int], None]  # called with (done, total)
 
 _BATCH = 64  # estimates handed to `estimate_batch` at once
@@ -65,7 +76,7 @@ def estimate(
     device
         "cpu", "cuda" or "auto". Estimators without CUDA code run on the CPU.
     threads
-        By default the number of cores at hand.
+        By default the number of cores at hand, and one for an estimator that trains on the CPU.
     interval, level
         "subsample" or "jackknife", and its nominal coverage (default 0.95): what the estimate may be in other samples,
         its bias aside, see `mibench.intervals`. None: no interval.
@@ -76,9 +87,9 @@ def estimate(
     """
     made = make_estimator(estimator, **parameters)
     pair = as_pair(x, y, x_discrete, y_discrete)
-    check_supported(made, pair.x, pair.y, pair.x_discrete, pair.y_discrete)
+    check_supported(made, pair)
     fresh = _starts(made, seed, device, threads, interval=interval, level=level)
-    found = _checked(made, made.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
+    found = check_estimate(made, made.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
     return with_interval(made, found, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
 
 
@@ -86,12 +97,14 @@ def estimate(
 class Outcome:
     """What one of several estimators made of the data: an estimate, or one line that says why there is none.
 
-    `wall_s` is the time of the estimate, without that of its interval.
+    The status is that of a trial: "ok", "nonfinite", "skipped" where the estimator does not support such data, or
+    "error". `wall_s` is the time of the estimate, without that of its interval.
     """
 
     name: str
     estimator: Estimator
     estimate: Estimate | None
+    status: Status
     error: str | None
     wall_s: float
 
@@ -126,17 +139,23 @@ def estimate_many(
     starts = [_starts(one, seed, device, threads, interval=interval, level=level) for one in made]
     outcomes = []
     for spec, one, fresh in zip(estimators, made, starts, strict=True):
-        start, result, error = time.perf_counter(), None, None
+        result, error = None, None
+        status: Status = "ok"
+        start = time.perf_counter()
         try:
-            check_supported(one, pair.x, pair.y, pair.x_discrete, pair.y_discrete)
-            result = _checked(one, one.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
-        except Exception as failure:  # one estimator must not lose the others
-            error = _one_line(failure)
-        wall_s = time.perf_counter() - start
+            check_supported(one, pair)
+            result = check_estimate(one, one.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
+        except UnsupportedError as reason:
+            status, error = "skipped", str(reason)
+        except (Exception, SystemExit) as failure:  # one estimator must not lose the others
+            status, error = "error", one_line(failure)
+        wall_s = 0.0 if status == "skipped" else time.perf_counter() - start
         if result is not None:
+            if not math.isfinite(result.value):
+                status, error = "nonfinite", f"the estimate is {result.value}"
             result = with_interval(one, result, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
         name = spec if isinstance(spec, str) else registry.full_spec(one)
-        outcomes.append(Outcome(name, one, result, error, wall_s))
+        outcomes.append(Outcome(name, one, result, status, error, wall_s))
         if progress is not None:
             progress(len(outcomes), len(made))
     return outcomes
@@ -186,7 +205,7 @@ def permutation_test(
     _check_whole("permutations", permutations, 1)
     made = make_estimator(estimator, **parameters)
     pair = as_pair(x, y, x_discrete, y_discrete)
-    check_supported(made, pair.x, pair.y, pair.x_discrete, pair.y_discrete)
+    check_supported(made, pair)
     fresh = _starts(made, seed, device, threads)
     shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     results: dict[int, Estimate] = {}
@@ -197,7 +216,7 @@ def permutation_test(
         ys = [pair.y if b == 0 else shuffle.permutation(pair.y) for b in block]
         contexts = [fresh(pair.x_discrete, pair.y_discrete) for _ in block]
         for index, result in made.estimate_batch([pair.x] * len(ys), ys, contexts):
-            results[start + index] = _checked(made, result)
+            results[start + index] = check_estimate(made, result)
             if progress is not None:
                 progress(len(results), total)
     observed = results[0].value
@@ -224,12 +243,13 @@ class PairwiseMatrix:
     """Estimates between all pairs of columns.
 
     `estimates[i][j]` is the estimate with column i as x and column j as y; None on the diagonal and where
-    `reasons[i, j]` says why there is none.
+    `reasons[i, j]` says why there is none. Where it is for the kinds of columns, `hint` says who takes them all.
     """
 
     names: tuple[str, ...]
     estimates: tuple[tuple[Estimate | None, ...], ...]
     reasons: dict[tuple[int, int], str]
+    hint: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return the values in nats as a table, NaN where there is no estimate."""
@@ -287,14 +307,17 @@ def pairwise(
                 if isinstance(result, Estimate):
                     cells[block[index]] = result
                 else:
-                    reasons[block[index]] = _one_line(result)
+                    reasons[block[index]] = one_line(result)
                 if progress is not None:
                     progress(len(cells) + len(reasons), len(pairs))
     if made.facts.symmetric:
         cells |= {(j, i): cell for (i, j), cell in cells.items()}
         reasons |= {(j, i): reason for (i, j), reason in reasons.items()}
     rows = tuple(tuple(cells.get((i, j)) for j in range(count)) for i in range(count))
-    return PairwiseMatrix(names, rows, reasons)
+    found = {(kinds[i], kinds[j]) for i, j in pairs}
+    refused = any(kind_of(*one) not in made.facts.supports for one in found)
+    hint = "; ".join(about_kinds(made, n, found, columns.labels)) if refused else ""
+    return PairwiseMatrix(names, rows, reasons, hint)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -320,7 +343,10 @@ def _starts(
     if threads is not None:
         _check_whole("threads", threads, 1)
     level = check_interval(interval, level)
-    found, many = _device(estimator, device), threads or _cores()
+    found = _device(estimator, device)
+    # Training waits for all threads after every small operation: on a machine with other work two threads took 2 to 5
+    # times the CPU seconds of one, and as many times as long.
+    many = threads or (1 if estimator.facts.trains and found == "cpu" else _cores())
     return lambda x_discrete, y_discrete: Context(
         np.random.default_rng(seed), found, many, level, interval, x_discrete, y_discrete
     )
@@ -333,19 +359,19 @@ def _check_whole(name: str, value: object, low: int) -> None:
 
 def _each(
     estimator: Estimator, xs: list[Array], ys: list[Array], fresh: Callable[[], Context]
-) -> Iterator[tuple[int, Estimate | Exception]]:
+) -> Iterator[tuple[int, Estimate | Exception | SystemExit]]:
     """Run a batch; where it fails, run what is left one by one, so that a failure costs one estimate."""
     done = set()
     try:
         for index, result in estimator.estimate_batch(xs, ys, [fresh() for _ in xs]):
-            checked = _checked(estimator, result)
+            checked = check_estimate(estimator, result)
             done.add(index)
             yield index, checked
-    except Exception:
+    except (Exception, SystemExit):
         for index in set(range(len(xs))) - done:
             try:
-                yield index, _checked(estimator, estimator.estimate(xs[index], ys[index], fresh()))
-            except Exception as failure:
+                yield index, check_estimate(estimator, estimator.estimate(xs[index], ys[index], fresh()))
+            except (Exception, SystemExit) as failure:
                 yield index, failure
 
 
@@ -371,13 +397,8 @@ def _cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-def _checked(estimator: Estimator, result: object) -> Estimate:
-    if not isinstance(result, Estimate):
-        raise InputError(f"{estimator.label()} returned {type(result).__name__}; an estimator returns an Estimate")
-    return result
-
-
-def _one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
+    """Say what failed in one line, with the kind of error."""
     if isinstance(error, InputError):
         return str(error)
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

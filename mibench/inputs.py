@@ -8,10 +8,12 @@ and y are paired by position: an index of a pandas object is not looked at.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fnmatch
+import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.interface import Array, Estimator, InputError
-from mibench.registry import nearest
+from mibench.interface import Array, Estimate, Estimator, EstimatorFacts, InputError, kind_of
+from mibench.registry import estimators, make_estimator, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +33,12 @@ Discrete = bool | Sequence[bool] | Sequence[int] | Sequence[str] | None
 _ACCEPTED = "give numbers, or text, bool or category columns as labels"
 _FILES = (".csv", ".tsv", ".parquet", ".npy", ".npz")
 _NUMBERS = {"floating", "integer", "integer-na", "mixed-integer-float", "decimal", "empty"}
-_LABELS = {"string", "bytes", "boolean", "categorical"}
+_LABELS = {"string": "text", "bytes": "text", "boolean": "true or false", "categorical": "a category"}
+_MOST_NAMED = 3  # estimators that a message names in place of one that cannot
+
+
+class UnsupportedError(InputError):
+    """Data that this estimator cannot use, though another may."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -39,28 +46,36 @@ _LABELS = {"string", "bytes", "boolean", "categorical"}
 
 
 class Columns(NamedTuple):
-    """One variable: values (n, d) float64 and C-contiguous, the columns' names if they have any, and their kinds."""
+    """One variable: values (n, d) float64 and C-contiguous, the columns' names if they have any, and their kinds.
+
+    `labels` says of each discrete column what it is: "x column 'sex' is text".
+    """
 
     values: Array
     names: Names
     discrete: tuple[bool, ...]
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two variables that passed `check_data`: x (n, dim_x), y (n, dim_y), and the kind of each column."""
+    """Two variables that passed `check_data`: x (n, dim_x), y (n, dim_y), and the kind of each column.
+
+    `labels` says of each discrete column what it is.
+    """
 
     x: Array
     y: Array
     x_discrete: tuple[bool, ...]
     y_discrete: tuple[bool, ...]
+    labels: tuple[str, ...] = ()
 
 
 def as_pair(x: Any, y: Any, x_discrete: Discrete = None, y_discrete: Discrete = None) -> Pair:
     """Read and check both variables; the arguments are those of `as_columns`."""
     left, right = as_columns(x, "x", x_discrete), as_columns(y, "y", y_discrete)
     check_data(left.values, right.values, left.names, right.names)
-    return Pair(left.values, right.values, left.discrete, right.discrete)
+    return Pair(left.values, right.values, left.discrete, right.discrete, left.labels + right.labels)
 
 
 def as_columns(values: Any, name: str, discrete: Discrete = None) -> Columns:
@@ -85,11 +100,17 @@ def as_columns(values: Any, name: str, discrete: Discrete = None) -> Columns:
     if isinstance(table, np.ndarray):
         asked = _asked_kinds(discrete, name, None, table.shape[1])
         flags = tuple(table.dtype.kind == "b" if kind is None else kind for kind in asked)
-        return Columns(np.ascontiguousarray(table, dtype=np.float64), None, flags)
+        what = _LABELS["boolean"] if table.dtype.kind == "b" else "declared discrete"
+        called = [_called(name, j, None, len(flags)) for j, flag in enumerate(flags) if flag]
+        labels = tuple(f"{one} is {what}" for one in called)
+        return Columns(np.ascontiguousarray(table, dtype=np.float64), None, flags, labels)
     count = table.shape[1]
     asked = _asked_kinds(discrete, name, names, count)
-    read = [_read_column(table.iloc[:, j], _called(name, j, names, count), asked[j]) for j in range(count)]
-    return Columns(np.stack([column for column, _ in read], axis=1), names, tuple(flag for _, flag in read))
+    called = [_called(name, j, names, count) for j in range(count)]
+    read = [_read_column(table.iloc[:, j], called[j], asked[j]) for j in range(count)]
+    flags = tuple(what is not None for _, what in read)
+    labels = tuple(f"{one} is {what}" for one, (_, what) in zip(called, read, strict=True) if what is not None)
+    return Columns(np.stack([column for column, _ in read], axis=1), names, flags, labels)
 
 
 def _as_table(values: Any, name: str) -> tuple[Any, Names]:
@@ -136,29 +157,35 @@ def _check_size(shape: tuple[int, ...], name: str) -> None:
         raise InputError(f"{name} is empty, shape {shape}; give at least 2 rows and 1 column")
 
 
-def _read_column(series: pd.Series[Any], called: str, asked: bool | None) -> tuple[Array, bool]:
-    """Return the column as float64 with NaN where a value is missing, and whether it is discrete."""
+def _read_column(series: pd.Series[Any], called: str, asked: bool | None) -> tuple[Array, str | None]:
+    """Return the column as float64 with NaN where a value is missing, and what it is if it is discrete."""
     import pandas as pd
 
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind in _NUMBERS or (kind == "boolean" and asked is False):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan), bool(asked)
+        return series.to_numpy(dtype=np.float64, na_value=np.nan), "declared discrete" if asked else None
     if kind not in _LABELS:
         raise InputError(f"{called} holds {kind} values; {_ACCEPTED}")
     if asked is False:
         raise InputError(f"{called} holds labels ({kind}), which cannot be continuous; give numbers")
     labels = series.astype("category").cat
     if kind == "string" and asked is None:
-        # One stray word in a file turns a whole column of measurements into text; that is no set of labels.
-        odd = pd.to_numeric(pd.Series(labels.categories), errors="coerce").isna()
-        if 0 < odd.sum() < len(odd) / 2:
-            stray = str(labels.categories[int(odd.argmax())])
+        stray = _stray(labels.categories)
+        if stray is not None:
             raise InputError(
                 f"{called} is text, yet most of its values are numbers, but not {stray!r}; "
                 "correct that, or declare the column discrete"
             )
     codes = labels.codes.to_numpy(dtype=np.float64)
-    return np.where(codes < 0, np.nan, codes), True
+    return np.where(codes < 0, np.nan, codes), _LABELS[kind]
+
+
+def _stray(texts: Any) -> str | None:
+    """Return a text that is no number where most are: such a word in a file makes text of a column of measurements."""
+    import pandas as pd
+
+    odd = pd.to_numeric(pd.Series(texts), errors="coerce").isna()
+    return str(texts[int(odd.argmax())]) if 0 < odd.sum() < len(odd) / 2 else None
 
 
 def _asked_kinds(discrete: Discrete, name: str, names: Names, count: int) -> tuple[bool | None, ...]:
@@ -193,7 +220,7 @@ def check_pair(
 ) -> None:
     """Check that two arrays of shape (n, dim_x) and (n, dim_y) can be used, and by this estimator."""
     check_data(x, y)
-    check_supported(estimator, x, y, x_discrete, y_discrete)
+    check_supported(estimator, Pair(x, y, x_discrete, y_discrete))
 
 
 def check_data(x: Array, y: Array, x_names: Names = None, y_names: Names = None) -> None:
@@ -227,16 +254,68 @@ def check_finite(values: Array, name: str, names: Names = None) -> None:
     many = "values" if len(rows) > 1 else "value"
     single = names is None and values.shape[1] == 1
     column = "" if single else ", " + _called("", int(columns[0]), names, values.shape[1])
-    raise InputError(f"{name} has {len(rows)} missing or infinite {many}, first in row {rows[0]}{column}")
+    raise InputError(
+        f"{name} has {len(rows)} missing or infinite {many}, first in row {rows[0]} (counted from 0){column}"
+    )
 
 
-def check_supported(
-    estimator: Estimator, x: Array, y: Array, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-) -> None:
-    """Refuse data that this estimator cannot use."""
-    reason = estimator.unsupported(len(x), x.shape[1], y.shape[1], x_discrete, y_discrete)
-    if reason is not None:
-        raise InputError(f"{estimator.label()}: {reason}")
+def check_supported(estimator: Estimator, pair: Pair) -> None:
+    """Refuse data that this estimator cannot use; where that is for the kinds of columns, say who can."""
+    n, dims, kinds = len(pair.x), (pair.x.shape[1], pair.y.shape[1]), (pair.x_discrete, pair.y_discrete)
+    reason = estimator.unsupported(n, *dims, *kinds)
+    if reason is None:
+        return
+    others = itertools.product((False, True), repeat=2)
+    if any(estimator.unsupported(n, *dims, (x,) * dims[0], (y,) * dims[1]) is None for x, y in others):
+        reason = "; ".join([reason, *about_kinds(estimator, n, [kinds], pair.labels)])
+    raise UnsupportedError(f"{estimator.label()}: {reason}")
+
+
+def about_kinds(
+    estimator: Estimator,
+    n: int,
+    kinds: Collection[tuple[tuple[bool, ...], tuple[bool, ...]]],
+    labels: tuple[str, ...],
+) -> list[str]:
+    """Say which columns are labels, and which estimators of the same quantity take n rows of all these kinds.
+
+    The nearest come first: those of the same family, then one of each other.
+    """
+    facts, needed = estimator.facts, {kind_of(*one) for one in kinds}
+    others = [entry.facts for entry in estimators.entries().values() if isinstance(entry.facts, EstimatorFacts)]
+    others.sort(key=lambda other: (other.family != facts.family, other.trains != facts.trains, other.name))
+    found: dict[str, str] = {}  # names, with their families
+    for other in others:
+        fits = other.quantity == estimator.quantity and needed <= {*other.supports}
+        again = other.family != facts.family and other.family in found.values()
+        if len(found) == _MOST_NAMED or not fits or again or (other.trains and not facts.trains):
+            continue
+        with contextlib.suppress(InputError):  # of another package, and cannot be imported
+            made = make_estimator(other.example or other.name)
+            if all(made.unsupported(n, len(x), len(y), x, y) is None for x, y in kinds):
+                found[other.name] = other.family
+    words = {"continuous": "numbers alone", "discrete": "labels alone", "mixed": "labels beside numbers"}
+    what = words[needed.pop()] if len(needed) == 1 else "numbers and labels"
+    lines = [f"{labels[0]}, so labels" + f" ({len(labels) - 1} more like it)" * (len(labels) > 1)] if labels else []
+    return lines + ([f"{what} are accepted by {', '.join(found)}"] if found else [])
+
+
+def check_estimate(estimator: Estimator, result: object) -> Estimate:
+    """Refuse what is no estimate of one number."""
+    if not isinstance(result, Estimate):
+        raise InputError(
+            f"{estimator.label()} returned {_described(result)}, not an Estimate; write `return Estimate(value)`"
+        )
+    value: Any = result.value  # nobody checks what an estimator of one's own puts there
+    if not hasattr(value, "__float__") or np.ndim(value) > 0:
+        what = _described(value)
+        raise InputError(f"{estimator.label()} returned an Estimate of {what}; write `return Estimate(float(value))`")
+    return result
+
+
+def _described(value: object) -> str:
+    shape = getattr(value, "shape", ())
+    return f"{type(value).__name__} of shape {tuple(shape)}" if shape else type(value).__name__
 
 
 def _called(name: str, column: int, names: Names, count: int) -> str:
@@ -351,9 +430,8 @@ def select(table: pd.DataFrame, columns: str | Sequence[str]) -> pd.DataFrame:
     ['b1', 'b2', 'a']
     """
     names = [str(column) for column in table.columns]
-    texts = [columns] if isinstance(columns, str) else columns
     chosen: dict[int, None] = {}  # in the order asked for, each once
-    for item in [part.strip() for text in texts for part in ([text] if text in names else text.split(","))]:
+    for item in _named([columns] if isinstance(columns, str) else columns, names):
         if item in names:
             found = [names.index(item)]
         elif set("*?") & set(item):
@@ -399,6 +477,26 @@ def few_valued(table: pd.DataFrame) -> list[str]:
     return [str(name) for name, count in counts.items() if 1 < count <= min(10, len(table) / 10)]
 
 
+def mostly_distinct(table: pd.DataFrame) -> list[str]:
+    """Say which columns of text are hardly labels: more than half of their values differ, or they are numbers as text.
+
+    Columns that are declared to be labels are categories, and not text.
+    """
+    import pandas as pd
+
+    lines = []
+    for column in (table.iloc[:, j].dropna() for j in range(table.shape[1])):
+        if pd.api.types.infer_dtype(column) != "string" or _stray(pd.unique(column)) is not None:
+            continue
+        count, plain = column.nunique(), column.str.replace(",", "")
+        separated = column[column != plain]
+        numbers = not separated.empty and pd.to_numeric(plain, errors="coerce").notna().mean() > 0.5
+        if count > len(column) / 2 or numbers:
+            hint = f"; numbers with thousands separators are text: write {plain[separated.index[0]]}" if numbers else ""
+            lines.append(f"column {str(column.name)!r}: {count} of {len(column)} values differ, taken as labels{hint}")
+    return lines
+
+
 def drop_missing(*tables: pd.DataFrame) -> tuple[list[pd.DataFrame], int]:
     """Leave out the rows in which any of the tables misses a value; return the tables and the number left out.
 
@@ -408,7 +506,10 @@ def drop_missing(*tables: pd.DataFrame) -> tuple[list[pd.DataFrame], int]:
         raise InputError(f"x has {len(tables[0])} rows, y has {len(tables[1])}; give as many of each")
     complete = np.logical_and.reduce([table.notna().to_numpy().all(axis=1) for table in tables])
     if not complete.any():
-        raise InputError(f"each of the {len(complete)} rows has a missing value; nothing is left")
+        empty = [str(name) for table in tables for name, missing in table.isna().all().items() if missing]
+        which = ", ".join(map(repr, empty[:10])) + (", ..." if len(empty) > 10 else "")
+        why = f"columns without any value are {which}; leave them out" if empty else "nothing is left"
+        raise InputError(f"each of the {len(complete)} rows has a missing value; {why}")
     return [table[complete].reset_index(drop=True) for table in tables], int((~complete).sum())
 
 
@@ -427,16 +528,18 @@ def read_pair(
         left, right = select(left, x) if x else left, select(right, y) if y else right
         if discrete:
             both = {*map(str, left.columns), *map(str, right.columns)}
-            for name in _named(discrete):
+            asked = _named(discrete, both)
+            for name in asked:
                 if name not in both:
                     raise InputError(f"there is no column {name!r}{nearest(name, sorted(both))}")
-            left, right = (as_labels(one, [c for c in map(str, one) if c in _named(discrete)]) for one in (left, right))
+            left, right = (as_labels(one, [c for c in map(str, one) if c in asked]) for one in (left, right))
     else:
         table = read_table(files[0])
         if not (x and y):
             names = ", ".join(map(str, table.columns[:20]))
             raise InputError(f"one table needs --x COLUMNS and --y COLUMNS, or --pairwise; its columns are {names}")
         left, right = select_pair(as_labels(table, discrete) if discrete else table, x, y)
+        _check_used(discrete, table, {*left.columns, *right.columns}, "--x and --y")
     if missing != "drop":
         _refuse_missing(left, right)
         return left, right, 0
@@ -450,14 +553,21 @@ def read_columns(
     """Read one table, or some of its columns, as `read_pair` does."""
     if len(files) > 1:
         raise InputError(f"{len(files)} files are given; --pairwise takes one table")
-    table = read_table(files[0])
-    table = as_labels(table, discrete) if discrete else table
+    whole = read_table(files[0])
+    table = as_labels(whole, discrete) if discrete else whole
     table = select(table, columns) if columns else table
+    _check_used(discrete, whole, {*table.columns}, "--x")
     if missing != "drop":
         _refuse_missing(table)
         return table, 0
     (table,), dropped = drop_missing(table)
     return table, dropped
+
+
+def _check_used(discrete: Sequence[str], table: pd.DataFrame, used: Collection[Any], where: str) -> None:
+    for item in _named(discrete, [str(column) for column in table.columns]):
+        if not {*select(table, [item]).columns} & {*used}:
+            raise InputError(f"--discrete {item} names no column of {where}; name it there too, or leave it out")
 
 
 def _refuse_missing(*tables: pd.DataFrame) -> None:
@@ -466,9 +576,10 @@ def _refuse_missing(*tables: pd.DataFrame) -> None:
         if missing.any():
             raise InputError(
                 f"column {str(column.name)!r} misses {missing.sum()} of {len(column)} values, first in row "
-                f"{missing.argmax()}; --missing drop leaves such rows out"
+                f"{missing.argmax()} (counted from 0); --missing drop leaves such rows out"
             )
 
 
-def _named(columns: Sequence[str]) -> list[str]:
-    return [part.strip() for text in columns for part in text.split(",")]
+def _named(columns: Sequence[str], names: Collection[str]) -> list[str]:
+    """Split comma lists; a name may hold a comma."""
+    return [part.strip() for text in columns for part in ([text] if text in names else text.split(","))]

@@ -377,15 +377,20 @@ class Estimator(Configurable, ABC):
 
         Extend it (`super().unsupported(...) or ...`) where a parameter sets a limit, such as n > k.
         """
-        supports, kinds = self.facts.supports, {*x_discrete, *y_discrete}
-        kind = "mixed" if len(kinds) == 2 else "discrete" if kinds == {True} else "continuous"
-        if kind not in supports:
-            return f"{kind} columns are not supported (only {', '.join(supports)})"
+        kind = kind_of(x_discrete, y_discrete)
+        if kind not in self.facts.supports:
+            return f"{kind} columns are not supported (only {', '.join(self.facts.supports)})"
         if self.facts.max_dim is not None and dim_x + dim_y > self.facts.max_dim:
             return f"too many dimensions: {dim_x} + {dim_y} > {self.facts.max_dim}"
         if n < 2:
             return f"needs at least 2 points, got {n}"
         return None
+
+
+def kind_of(x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]) -> Literal["continuous", "discrete", "mixed"]:
+    """Return what the columns of both variables are together, as `EstimatorFacts.supports` names it."""
+    kinds = {*x_discrete, *y_discrete}
+    return "mixed" if len(kinds) == 2 else "discrete" if kinds == {True} else "continuous"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -173,7 +173,10 @@ X, Y = gaussian(20, 0.5)
         ({"seed": 0.5}, "seed = 0.5 is not accepted; give a whole number >= 0"),
         ({"threads": 0}, "threads = 0 is not accepted; give a whole number >= 1"),
         ({"device": "gpu"}, "device 'gpu' is not accepted; give auto, cpu or cuda"),
-        ({"estimator": NotAnEstimate}, "not-an-estimate returned float; an estimator returns an Estimate"),
+        (
+            {"estimator": NotAnEstimate},
+            "not-an-estimate returned float, not an Estimate; write `return Estimate(value)`",
+        ),
     ],
     ids=str,
 )
@@ -217,16 +220,55 @@ def test_one_estimator_does_not_lose_the_others() -> None:
         "not-an-estimate",
         "correlation[scale=2.0]",
     ]
-    assert [outcome.error for outcome in outcomes] == [
+    errors = [None if outcome.error is None else outcome.error.partition("; numbers alone")[0] for outcome in outcomes]
+    assert [outcome.status for outcome in outcomes] == ["ok", "error", "skipped", "error", "ok"]
+    assert errors == [
         None,
         "RuntimeError: too large",
         "plugin: continuous columns are not supported (only discrete)",
-        "not-an-estimate returned float; an estimator returns an Estimate",
+        "not-an-estimate returned float, not an Estimate; write `return Estimate(value)`",
         None,
     ]
     assert outcomes[0].estimate == mibench.estimate(x + 100, y, "cca")
     assert [outcome.estimate is None for outcome in outcomes] == [False, True, True, True, False]
     assert seen == [(done, 5) for done in range(1, 6)]
+
+
+@dataclass(frozen=True)
+class Leaves(Estimator):
+    """Ends the process it runs in."""
+
+    facts = facts("leaves", symmetric=True)
+
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        sys.exit(3)
+
+
+def test_neither_an_exit_nor_a_nan_loses_the_others() -> None:
+    x, y = gaussian(30, 0.5)
+    nan = Fixed()
+    object.__setattr__(nan, "other", math.nan)
+    outcomes = estimate_many(x, y, ["cca", Leaves, nan])
+    assert [(one.status, one.error) for one in outcomes] == [
+        ("ok", None), ("error", "SystemExit: 3"), ("nonfinite", "the estimate is nan"),
+    ]  # fmt: skip
+    assert set(pairwise(np.column_stack([x, y]), Leaves).reasons.values()) == {"SystemExit: 3"}
+
+
+def test_training_on_the_cpu_takes_one_thread_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mibench.estimation._cores", lambda: 6)
+    x, y = gaussian(30, 0.5)
+
+    @dataclass(frozen=True)
+    class Trains(Skewed):
+        """The same, trained."""
+
+        facts = facts("trains", trains=True)
+
+    def threads(estimator: Any, **given: Any) -> Any:
+        return permutation_test(x, y, estimator, 1, **given).estimate.diagnostics["threads"]
+
+    assert (threads(Skewed), threads(Trains), threads(Trains, threads=4)) == (6, 1, 4)
 
 
 def test_wrong_names_and_wrong_data_fail_before_anything_runs() -> None:
@@ -392,6 +434,10 @@ def test_pairs_that_are_not_supported_have_a_reason() -> None:
     expected = {(0, 2): mixed, (1, 2): mixed, (2, 3): mixed, (2, 4): mixed}
     expected |= {(0, 4): constant, (1, 4): constant, (3, 4): constant}
     assert matrix.reasons == expected | {(j, i): reason for (i, j), reason in expected.items()}
+    assert matrix.hint.startswith("the table column 'kind' is text, so labels; numbers and labels are accepted by ")
+    for name in matrix.hint.rpartition(" by ")[2].split(", "):
+        assert set(pairwise(table, name).reasons.values()) == {constant}
+    assert pairwise(table.drop(columns="kind"), "cca").hint == ""
     for i in range(5):
         for j in range(5):
             assert (matrix.estimates[i][j] is None) == (i == j or (i, j) in matrix.reasons)
@@ -427,7 +473,7 @@ def test_a_failing_pair_does_not_lose_the_others(estimator: type[Estimator]) -> 
         (wine_like(1), "the table has 1 rows and 4 columns; at least 2 of each are needed"),
         (
             wine_like().assign(a=[math.nan] * 2 + [1.0] * 38),
-            "the table has 2 missing or infinite values, first in row 0, column 'a'",
+            "the table has 2 missing or infinite values, first in row 0 (counted from 0), column 'a'",
         ),
     ],
     ids=["one column", "one row", "missing"],

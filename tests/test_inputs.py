@@ -14,12 +14,16 @@ import pytest
 import torch
 
 from mibench.inputs import (
+    UnsupportedError,
     as_columns,
     as_labels,
     as_pair,
     check_data,
+    check_estimate,
     check_pair,
+    check_supported,
     drop_missing,
+    mostly_distinct,
     read_table,
     select,
     select_pair,
@@ -245,14 +249,14 @@ def with_holes(count: int) -> Array:
     [
         (np.arange(100.0), np.arange(99.0), "x has 100 rows, y has 99; give as many of each"),
         ([1.0], [2.0], "x and y have 1 row; at least 2 are needed"),
-        (with_holes(3), range(10), "x has 3 missing or infinite values, first in row 7, column 2"),
-        (range(10), with_holes(1), "y has 1 missing or infinite value, first in row 7, column 2"),
-        (range(3), [0.0, -np.inf, 2.0], "y has 1 missing or infinite value, first in row 1"),
-        (["a", None, "b"], range(3), "x has 1 missing or infinite value, first in row 1"),
+        (with_holes(3), range(10), "x has 3 missing or infinite values, first in row 7 (counted from 0), column 2"),
+        (range(10), with_holes(1), "y has 1 missing or infinite value, first in row 7 (counted from 0), column 2"),
+        (range(3), [0.0, -np.inf, 2.0], "y has 1 missing or infinite value, first in row 1 (counted from 0)"),
+        (["a", None, "b"], range(3), "x has 1 missing or infinite value, first in row 1 (counted from 0)"),
         (
             pd.DataFrame(with_holes(3), columns=["age", "sex", "bmi"]),
             range(10),
-            "x has 3 missing or infinite values, first in row 7, column 'bmi'",
+            "x has 3 missing or infinite values, first in row 7 (counted from 0), column 'bmi'",
         ),
         (range(3), [5.0, 5.0, 5.0], "y is constant; leave out columns that do not vary"),
         (["a", "a"], [1, 2], "x is constant; leave out columns that do not vary"),
@@ -278,9 +282,7 @@ def test_a_hole_is_found_wherever_it_is() -> None:
             x = rng.normal(size=(11, 5))
             row, column = rng.integers(11), rng.integers(5)
             x[row, column] = hole
-            with pytest.raises(
-                InputError, match=f"x has 1 missing or infinite value, first in row {row}, column {column}"
-            ):
+            with pytest.raises(InputError, match=rf"first in row {row} \(counted from 0\), column {column}$"):
                 check_data(x, rng.normal(size=(11, 1)))
 
 
@@ -309,7 +311,8 @@ def test_what_the_estimator_does_not_support() -> None:
     check_pair(x, y, made, (False,), (False,))
     with pytest.raises(InputError) as caught:
         check_pair(x, y, made, (True,), (False,))
-    assert line_of(caught) == "Two: mixed columns are not supported (only continuous)"
+    start = "Two: mixed columns are not supported (only continuous); labels beside numbers are accepted by "
+    assert line_of(caught).startswith(start)
     with pytest.raises(InputError) as caught:
         check_pair(x, np.ones((4, 1)), made, (False,), (False,))
     assert line_of(caught) == "y is constant; leave out columns that do not vary"
@@ -506,3 +509,93 @@ def test_rows_with_missing_values_are_dropped_and_counted() -> None:
     with pytest.raises(InputError) as caught:
         drop_missing(x.iloc[[1, 2]])
     assert line_of(caught) == "each of the 2 rows has a missing value; nothing is left"
+    with pytest.raises(InputError) as caught:
+        drop_missing(x.assign(empty=NAN, none=None), y)
+    assert line_of(caught) == (
+        "each of the 5 rows has a missing value; columns without any value are 'empty', 'none'; leave them out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ([f"P{i}" for i in range(20)], "column 'c': 20 of 20 values differ, taken as labels"),
+        ([*map(str, "abcdefghijk"), *"aaaaaaaaa"], "column 'c': 11 of 20 values differ, taken as labels"),
+        (["a", None, "b", None], "column 'c': 2 of 2 values differ, taken as labels"),
+        (
+            [None, "69,886.09", "1,234.50", "-12,000.00"] * 5,
+            "column 'c': 3 of 15 values differ, taken as labels; numbers with thousands separators are text: "
+            "write 69886.09",
+        ),
+        (["a", "b"] * 10, None),
+        (["a, b", "c, d"] * 10, None),
+        ([0.5, 1.5, 2.5], None),
+        (pd.Categorical(["a", "b", "c"]), None),  # declared
+        (["1", "2", "x"], None),  # refused when it is read
+        ([True, False], None),
+    ],
+    ids=str,
+)
+def test_text_that_is_hardly_labels_is_said(values: Any, line: str | None) -> None:
+    assert mostly_distinct(pd.DataFrame({"c": values})) == ([] if line is None else [line])
+
+
+MIXED = pd.DataFrame({"age": np.arange(40.0), "sex": ["f", "m"] * 20, "city": ["a", "b", "c", "d"] * 10})
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "spec", "line"),
+    [
+        (["age"], ["sex"], "ksg", "ksg: mixed columns are not supported (only continuous); y column 'sex' is text, so "
+         "labels; labels beside numbers are accepted by mixed-ksg, ross, "),
+        (["age", "sex"], ["city"], "cca", "cca: mixed columns are not supported (only continuous); x column 'sex' is "
+         "text, so labels (1 more like it); labels beside numbers are accepted by "),
+        (["sex"], ["city"], "ross", "ross: discrete columns are not supported (only mixed); x column 'sex' is text, so "
+         "labels (1 more like it); labels alone are accepted by mixed-ksg, "),
+        (["age"], ["age"], "ross", "ross: continuous columns are not supported (only mixed); numbers alone are "),
+        (["age", "sex"], ["city"], "ross", "ross: needs all columns of x discrete and all of y continuous, or the "
+         "other way round; x column 'sex' is text, so labels (1 more like it); labels beside numbers are accepted by "),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_who_takes_such_columns_is_said(x: list[str], y: list[str], spec: str, line: str) -> None:
+    pair = as_pair(MIXED[x], MIXED[y])
+    with pytest.raises(UnsupportedError) as caught:
+        check_supported(make_estimator(spec), pair)
+    assert line_of(caught).startswith(line)
+    for name in line_of(caught).rpartition(" accepted by ")[2].split(", "):
+        assert name != spec
+        check_supported(make_estimator(name), pair)
+
+
+def test_what_hangs_on_no_kind_is_said_alone() -> None:
+    pair = as_pair(MIXED[["age"]][:5], MIXED[["sex"]][:5])
+    with pytest.raises(UnsupportedError) as caught:
+        check_supported(make_estimator("mixed-ksg[k=9]"), pair)
+    assert line_of(caught) == "mixed-ksg: needs more than k = 9 points, got 5"
+
+
+def of(value: Any) -> Estimate:
+    """Whatever somebody puts into an estimate."""
+    return Estimate(value)
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        (0.5, "Two returned float, not an Estimate; write `return Estimate(value)`"),
+        (np.float64(0.5), "Two returned float64, not an Estimate; write `return Estimate(value)`"),
+        (np.ones(3), "Two returned ndarray of shape (3,), not an Estimate; write `return Estimate(value)`"),
+        (None, "Two returned NoneType, not an Estimate; write `return Estimate(value)`"),
+        (of(np.ones(1)), "Two returned an Estimate of ndarray of shape (1,); write `return Estimate(float(value))`"),
+        (of("2"), "Two returned an Estimate of str; write `return Estimate(float(value))`"),
+        (of(None), "Two returned an Estimate of NoneType; write `return Estimate(float(value))`"),
+    ],
+    ids=str,
+)
+def test_what_is_no_estimate_of_one_number(result: Any, line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_estimate(Two(), result)
+    assert line_of(caught) == line
+    for value in (2, 2.0, np.float32(2), np.array(2.0), torch.tensor(2.0), NAN):
+        check_estimate(Two(), of(value))
