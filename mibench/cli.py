@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 some trials or estimates failed, 2 wrong input (sai
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -247,7 +248,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         help="one table (.csv .tsv .parquet .npy .npz), or a file for X and one for Y",
     )
     parser.add_argument(
-        "--x", action="append", default=[], metavar="COLUMNS", help="columns of X: names, globs or positions"
+        "--x", action="append", default=[], metavar="COLUMNS", help="columns of X: names, globs or positions from 0"
     )
     parser.add_argument("--y", action="append", default=[], metavar="COLUMNS", help="columns of Y")
     parser.add_argument("--estimator", action="append", default=[], metavar="SPEC", help="as for run (default ksg)")
@@ -571,7 +572,11 @@ def _say_failures(rows: Sequence[dict[str, Any]]) -> int:
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
     for row in failed[:5]:
         which = f"{row['estimator']} on {row['distribution']}, n = {row['n']}, seed {row['seed']}"
-        say(f"{row['status']}: {which}: {' '.join(str(row['error_text']).split())}")
+        # The type of an exception tells what a text such as 'k' means; other failures are named by their status.
+        kind = row["error_type"] or ""
+        named = "" if kind in ("", "InputError", row["status"]) else f"{kind}: "
+        why = row["error_text"] or "the estimate is no finite number"  # of a row that was stored without a reason
+        say(f"{row['status']}: {which}: {named}{' '.join(why.split())}")
     if failed:
         retry = ",".join(sorted({row["status"] for row in failed}))
         say(f"{len(failed)} of {len(rows)} trials failed; --retry {retry} runs them again")
@@ -618,14 +623,14 @@ def _estimate(options: argparse.Namespace) -> int:
     _say_of_data([x, y], dropped)
     common = {"seed": options.seed, "device": options.device}
     asked = {"interval": options.interval, "level": options.level}
-    with ProgressDisplay("estimates") as progress:
+    with _prints_on_stderr(), ProgressDisplay("estimates") as progress:
         outcomes = estimation.estimate_many(x, y, names, progress=progress.reached, **common, **asked)
     works = [one for one in outcomes if one.estimate is not None]
     if not works:
         raise InputError("; ".join(dict.fromkeys(str(one.error) for one in outcomes)))
     tests: dict[str, estimation.PermutationTest] = {}
     for one in works if options.test else []:
-        with ProgressDisplay(f"permutations ({one.name})") as progress:
+        with _prints_on_stderr(), ProgressDisplay(f"permutations ({one.name})") as progress:
             tests[one.name] = estimation.permutation_test(
                 x,
                 y,
@@ -636,9 +641,15 @@ def _estimate(options: argparse.Namespace) -> int:
             )
     _write(_outcomes_text(outcomes, tests, options), options)
     for one in outcomes:
-        for text in one.estimate.warnings if one.estimate is not None else (str(one.error),):
-            say(f"{one.name}: {text.removeprefix(f'{one.estimator.label()}: ')}")
-    return 0 if len(works) == len(outcomes) else 1
+        error = () if one.error is None else (one.error.removeprefix(f"{one.estimator.label()}: "),)
+        for text in (*error, *(one.estimate.warnings if one.estimate is not None else ())):
+            say(f"{one.name}: {text}")
+    return 0 if all(one.status in ("ok", "skipped") for one in outcomes) else 1
+
+
+def _prints_on_stderr() -> contextlib.redirect_stdout[Any]:
+    """What an estimator prints is no part of the answer."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _named_or_ksg(options: argparse.Namespace) -> list[str]:
@@ -658,6 +669,8 @@ def _say_of_data(tables: Sequence[pd.DataFrame], dropped: int) -> None:
     if few:
         names = ",".join(dict.fromkeys(few))
         say(f"few distinct numbers are taken as continuous in {names}; --discrete {names} makes them labels")
+    for line in dict.fromkeys(line for table in tables for line in inputs.mostly_distinct(table)):
+        say(line)
 
 
 def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest], options: argparse.Namespace) -> str:
@@ -681,6 +694,7 @@ def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest
                 "wall_s": one.wall_s,
                 "diagnostics": {} if found is None else found.diagnostics,
                 "warnings": [] if found is None else list(found.warnings),
+                "status": one.status,
                 "error": one.error,
             }
         )
@@ -706,12 +720,13 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
         raise InputError(f"--pairwise takes one estimator, got {', '.join(names)}")
     table, dropped = inputs.read_columns(options.files, options.x, options.discrete, options.missing)
     _say_of_data([table], dropped)
-    with ProgressDisplay("pairs") as progress:
+    with _prints_on_stderr(), ProgressDisplay("pairs") as progress:
         matrix = estimation.pairwise(
             table, names[0], seed=options.seed, device=options.device, progress=progress.reached
         )
     if not any(cell is not None for line in matrix.estimates for cell in line):
-        raise InputError("; ".join(dict.fromkeys(matrix.reasons.values())))
+        why = [*dict.fromkeys(matrix.reasons.values()), *([matrix.hint] if matrix.hint else [])]
+        raise InputError(f"{names[0]}: {'; '.join(why)}")
     warned = {
         f"{matrix.names[i]},{matrix.names[j]}": list(cell.warnings)
         for i, line in enumerate(matrix.estimates)
@@ -732,7 +747,11 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
         text = display.matrix_table(matrix.names, frame.to_numpy().tolist(), caption, _width(options))
     _write(text, options)
     for reason in sorted(set(matrix.reasons.values())):
-        say(reason)
+        pairs = dict.fromkeys((min(pair), max(pair)) for pair, why in matrix.reasons.items() if why == reason)
+        blank = [f"{matrix.names[i]},{matrix.names[j]}" for i, j in pairs]
+        say(f"{names[0]}: {reason}: no estimate of {blank[0]}" + f" and {len(blank) - 1} more" * (len(blank) > 1))
+    if matrix.hint:
+        say(f"{names[0]}: {matrix.hint}")
     if warned:
         pair, texts = next(iter(warned.items()))
         say(f"{len(warned)} pairs have warnings, shown by --format json; the first: {pair}: {'; '.join(texts)}")
@@ -750,25 +769,25 @@ def _consistency(options: argparse.Namespace) -> int:
     x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
     _say_of_data([x, y], dropped)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    with ProgressDisplay("seeds") as progress:
+    with _prints_on_stderr(), ProgressDisplay("seeds") as progress:
         judged = consistency.judge(x, y, names, seeds=seeds, device=options.device, progress=progress.reached)
-    failed = [one for one in judged if one.error is not None]
-    if len(failed) == len(judged):
-        raise InputError("; ".join(dict.fromkeys(str(one.error) for one in failed)))
+    without = [one for one in judged if one.error is not None]
+    if len(without) == len(judged):
+        raise InputError("; ".join(dict.fromkeys(str(one.error) for one in without)))
     records = [_in_words(one, options.units) for one in judged]
     if options.format == "json":
         text = display.to_json({"units": options.units, "seeds": list(seeds), "estimators": records})
     elif options.format == "csv":
-        common = [{key: record[key] for key in ("estimator", "estimate", "error")} for record in records]
+        common = [{key: record[key] for key in ("estimator", "estimate", "status", "error")} for record in records]
         lines = [{**start, **law} for start, one in zip(common, records, strict=True) for law in one["laws"]]
         text = display.to_csv([{**line, "units": options.units} for line in lines])
     else:
         caption = consistency.explanation(options.seeds)
         text = display.consistency_table(records, caption, options.units, _width(options))
     _write(text, options)
-    for one in failed:
+    for one in without:
         say(f"{one.name}: {one.error}")
-    return 1 if failed else 0
+    return 0 if all(one.status in ("ok", "skipped") for one in judged) else 1
 
 
 def _in_words(one: Judged, units: str) -> dict[str, Any]:
@@ -786,7 +805,7 @@ def _in_words(one: Judged, units: str) -> dict[str, Any]:
             | {"verdict": law.verdict, "meaning": law.meaning}
         )
     estimate = None if one.estimate is None else one.estimate * scale
-    return {"estimator": one.name, "estimate": estimate, "laws": laws, "error": one.error}
+    return {"estimator": one.name, "estimate": estimate, "laws": laws, "status": one.status, "error": one.error}
 
 
 def _plot(options: argparse.Namespace) -> int:

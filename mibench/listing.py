@@ -125,6 +125,8 @@ def find(text: str) -> list[Configurable | type[Configurable]]:
     """Find what a name means: an estimator, a distribution or a task; a class where required parameters are missing."""
     name = parse_spec(distributions.resolve(text)).name
     catalogues = [one for one in (estimators, distributions) if name in one.names() or ".py:" in name]
+    if not catalogues and name in suites.names():
+        raise InputError(f"{name!r} is a suite; `mibench list tasks --suite {name}` shows its tasks")
     if not catalogues:
         names = [*estimators.names(), *distributions.names(), *suites.task_ids()]
         raise InputError(
@@ -198,8 +200,9 @@ def _describe(one: Configurable | type[Configurable]) -> str:
     facts = one.facts  # an object may know more than its class: what it wraps
     kind = "estimator" if issubclass(cls, Estimator) else "distribution"
     lines = [f"{facts.name} ({kind}, family {facts.family}, version {facts.version})", "", facts.summary]
-    if inspect.getdoc(cls):
-        lines += ["", inspect.getdoc(cls) or ""]
+    text = inspect.getdoc(cls) or ""
+    if text != facts.summary and not text.startswith(f"{cls.__name__}("):  # which is what dataclass writes by itself
+        lines += ["", text]
     if isinstance(facts, EstimatorFacts):
         bound = facts.bound if facts.bound != "none" else "no bound"
         lines += ["", f"estimates  {facts.quantity}, {bound}", f"supports   {', '.join(facts.supports)} columns"]
@@ -207,9 +210,8 @@ def _describe(one: Configurable | type[Configurable]) -> str:
             word for word, true in (("symmetric", facts.symmetric), ("deterministic", facts.deterministic)) if true
         ]
         lines += [f"is         {', '.join(claims) or 'neither symmetric nor deterministic'}"]
-        lines += [
-            f"unchanged  by {', '.join(facts.invariances)}" if facts.invariances else "unchanged  by nothing claimed"
-        ]
+        if facts.invariances:
+            lines += [f"unchanged  by {', '.join(facts.invariances)}"]
     else:
         lines += ["", f"MI         {facts.formula}"]
         if not isinstance(one, JointDistribution) and facts.example:

@@ -217,6 +217,7 @@ WRONG = [
     ("show ksgg", r"nothing is named 'ksgg' \(nearest: ksg\)"),
     ("show gaussian-sparse[rho=3]", "rho = 3.0 is out of range"),
     ("show own.py:Mime", "'Mime' is not in own.py"),
+    ("show bmi", "'bmi' is a suite; `mibench list tasks --suite bmi` shows its tasks"),
     ("export", "there is no store results/mibench.sqlite"),
     ("export --store nothing.sqlite", "there is no store nothing.sqlite"),
     ("export --store data.csv", "cannot be used: file is not a database"),
@@ -232,11 +233,14 @@ WRONG = [
     (f"{CSV} --x 17 --y beta", "there is no column '17'"),
     (f"{CSV} --x alpha --y alpha", "is in both x and y"),
     (f"{CSV} --x alpha --y const", "y column 'const' is constant"),
-    (f"{CSV} --x alpha --y gap", "'gap' misses 1 of 60 values, first in row 7; --missing drop leaves such rows out"),
-    (f"{CSV} --x alpha --y huge --missing drop", "y has 1 missing or infinite value, first in row 3, column 'huge'"),
+    (f"{CSV} --x alpha --y gap", r"misses 1 of 60 values, first in row 7 \(counted from 0\); --missing drop leaves"),
+    (f"{CSV} --x alpha --y huge --missing drop", r"y has 1 .*, first in row 3 \(counted from 0\), column 'huge'"),
     (f"{CSV} --x alpha --y typo", "'typo' is text, yet most of its values are numbers, but not '1.2.3'"),
     (f"{CSV} --x alpha --y label --estimator cca", "cca: mixed columns are not supported"),
     (f"{CSV} --x alpha --y beta --discrete q --estimator cca", "there is no column 'q'"),
+    (f"{CSV} --x alpha --y beta --discrete 'la*' --estimator cca", r"--discrete la\* names no column of --x and --y"),
+    (f"{CSV} --pairwise --x alpha,beta --discrete label", "--discrete label names no column of --x"),
+    (f"{CSV} --x alpha --y label", "y column 'label' is text, so labels; labels beside numbers are accepted by mixed-"),
     (f"{CSV} --x alpha --y beta --estimator ksgg", r"unknown estimator 'ksgg' \(nearest: ksg\)"),
     (f"{CSV} --x alpha --y beta --estimator ksg[k=60]", "ksg: needs more than k = 60 points, got 60"),
     (f"{CSV} --x alpha --y beta --missing ignore", "accepted: error, drop"),
@@ -250,7 +254,8 @@ WRONG = [
     (f"{CSV} --pairwise --x alpha", "at least 2 of each are needed"),
     (f"{CSV} --pairwise --x alpha,beta --estimator cca,ksg", "--pairwise takes one estimator, got cca, ksg"),
     (f"{CSV} --pairwise --x alpha,gap", "'gap' misses 1 of 60 values.*--missing drop"),
-    (f"{CSV} --pairwise --x alpha,label --estimator cca", "mixed columns are not supported"),
+    (f"{CSV} --pairwise --x alpha,label --estimator cca", "cca: mixed columns are not supported .*; the table column "
+     "'label' is text, so labels; labels beside numbers are accepted by "),
     ("estimate data.csv short.csv --pairwise", "--pairwise takes one table"),
     ("estimate data.csv data.csv data.csv", "3 files are given"),
     ("estimate data.csv short.csv --x alpha --y alpha", "x has 60 rows, y has 50; give as many of each"),
@@ -457,6 +462,81 @@ def test_failures_are_counted_said_and_run_again(run: Run) -> None:
     assert (code, len(json.loads(out))) == (0, 6)
 
 
+TALKING = (
+    IMPORTS
+    + """
+import sys
+print("imported")
+class Talks(Estimator):
+    def estimate(self, x, y, context):
+        print("first line")
+        print("no end", end="")
+        return Estimate(0.5)
+class Crashes(Estimator):
+    def estimate(self, x, y, context):
+        print("before the crash")
+        __import__("ctypes").string_at(0)
+class Leaves(Estimator):
+    def estimate(self, x, y, context):
+        print("good", "bye", file=sys.stderr)
+        sys.exit(3)
+class LeavesTogether(Leaves):
+    def estimate_batch(self, xs, ys, contexts):
+        yield from super().estimate_batch(xs, ys, contexts)
+class Looks(Estimator):
+    def estimate(self, x, y, context):
+        return {}["k"]
+class Bare(Estimator):
+    def estimate(self, x, y, context):
+        return x.mean()
+class Nothing(Estimator):
+    def estimate(self, x, y, context):
+        return Estimate(float("nan"))
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "printed", "failure"),
+    [
+        ("Talks", ["first line", "no end"], None),
+        ("Crashes", ["before the crash"], r"crash: .*: killed by signal 11 "),
+        ("Leaves", ["good bye"], r"error: .*: SystemExit: sys\.exit\(3\) \(own\.py:\d+\)$"),
+        ("LeavesTogether", ["good bye"], r"error: .*: SystemExit: sys\.exit\(3\) \(own\.py:\d+\)$"),
+        ("Looks", [], r"error: Looks on independent, n = 20, seed 0: KeyError: 'k' \(own\.py:\d+\)$"),
+        ("Bare", [], r"error: .*: Bare returned float64, not an Estimate; write `return Estimate\(value\)`$"),
+        ("Nothing", [], r"nonfinite: .*, seed 0: the estimate is nan$"),
+    ],
+)
+def test_what_an_estimator_prints_and_why_it_fails_is_on_standard_error(
+    name: str, printed: list[str], failure: str | None, folder: Path
+) -> None:
+    (folder / "own.py").write_text(TALKING, encoding="utf-8")
+    asked = ["run", "--estimator", f"own.py:{name}", "--distribution", "independent", "--n", "20", "--seeds", "1"]
+    done = mibench(*asked, "--format", "json", folder=folder)
+    lines = done.stderr.splitlines()
+    assert lines[: len(printed) + 1] == ["imported", *printed]
+    assert "Traceback" not in done.stderr
+    (row,) = json.loads(done.stdout)["trials"]
+    if failure is None:
+        assert (done.returncode, lines[len(printed) + 1 :], row["estimate"]) == (0, [], 0.5)
+    else:
+        assert done.returncode == 1
+        assert re.search(failure, lines[len(printed) + 1]), done.stderr
+        assert not str(row["error_text"]).startswith(str(row["error_type"]))  # which has a column of its own
+
+
+def test_what_an_estimator_prints_is_no_part_of_the_answer(run: Run, folder: Path) -> None:
+    for name, text in {**FILES, "own.py": TALKING}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    pair = "data.csv --x alpha --y beta"
+    for words in (f"{CSV} --x alpha,beta --pairwise", f"estimate {pair} --test permutation", f"consistency {pair}"):
+        code, out, err = run(*words.split(), "--estimator", "own.py:Talks", "--format", "json")
+        assert code == 0, err
+        json.loads(out)
+        assert "first line" in err
+
+
 def test_skipped_trials_have_their_reason_and_are_no_failure(run: Run) -> None:
     arguments = ["run", "--estimator", "cca,ksg", "--distribution", "independent", "--dim", "5", "--n", "8"]
     code, out, err = run(*arguments, "--seeds", "1", "--format", "json")
@@ -530,6 +610,17 @@ def test_show_says_what_it_is(name: str, run: Run) -> None:
     for entry in bibtex.removesuffix("\n").split("\n\n"):
         assert re.fullmatch(rf"@\w+\{{[\w:.-]+,\n({field},\n)*{field},?\n\}}", entry)
         assert {"author", "title", "year"} <= {found[1] for found in re.finditer(field, entry)}
+
+
+def test_show_of_ones_own_says_what_its_author_said(run: Run, folder: Path) -> None:
+    (folder / "own.py").write_text(FILES["own.py"], encoding="utf-8")
+    out = run("show", "own.py:Mine")[1]
+    assert out.startswith("Mine (estimator, family own, version 1)\n\nno description\n\nestimates ")
+    assert "nothing claimed" not in out
+    (folder / "own.py").write_text(
+        FILES["own.py"].replace("    k: int", "    'Says much.'\n    k: int"), encoding="utf-8"
+    )
+    assert run("show", "own.py:Mine")[1].count("Says much.") == 1
 
 
 def test_show_of_a_task_computes_its_truth(run: Run) -> None:
@@ -607,13 +698,34 @@ def test_labels_missing_values_and_failures(run: Run, folder: Path) -> None:
     assert (code, err) == (0, "1 of 60 rows miss a value and are left out\n")
     kept = np.corrcoef(TABLE[["alpha", "gap"]].dropna().T)[0, 1]
     assert f"{-0.5 * math.log(1 - kept**2):.4f}" in out
-    # One estimator cannot: the others are shown, and the exit code says so.
-    code, out, err = run("estimate", "data.csv", "--x", "alpha", "--y", "label", "--estimator", "binning,cca")
-    assert (code, err) == (1, "cca: mixed columns are not supported (only continuous)\n")
-    assert re.search(r"^cca +failed", out, re.MULTILINE)
+    # One estimator cannot: it is skipped, which is no failure.
+    asked = ["estimate", "data.csv", "--x", "alpha", "--y", "label", "--estimator", "binning,cca"]
+    code, out, err = run(*asked)
+    assert code == 0
+    assert re.fullmatch(
+        r"cca: mixed columns are not supported \(only continuous\); y column 'label' is text, .*\n", err
+    )
+    assert re.search(r"^cca +skipped", out, re.MULTILINE)
+    ran, skipped = json.loads(run(*asked, "--format", "json")[1])["estimates"]
+    assert (ran["status"], ran["error"]) == ("ok", None)
+    assert (skipped["status"], skipped["estimate"]) == ("skipped", None)
+    assert skipped["error"].startswith("cca: mixed columns")
     # Labels with themselves: their entropy.
     out = run("estimate", "data.csv", "--x", "label", "--y", "label", "--estimator", "binning", "--format", "json")[1]
     assert json.loads(out)["estimates"][0]["estimate"] == pytest.approx(math.log(3))
+
+
+def test_text_that_is_hardly_labels_is_named(run: Run) -> None:
+    money = [f"{value:,.2f}" for value in 5e4 + 1e4 * A]
+    pd.DataFrame({"x": A, "money": money}).to_csv("money.csv", index=False)
+    code, _, err = run("estimate", "money.csv", "--x", "x", "--y", "money", "--estimator", "binning")
+    assert code == 0
+    assert err.startswith(
+        f"column 'money': {N} of {N} values differ, taken as labels; numbers with thousands separators"
+    )
+    assert run("estimate", "money.csv", "--x", "x", "--y", "money", "--discrete", "money", "--estimator", "binning")[
+        2
+    ].startswith("binning: ")
 
 
 def test_numbers_that_look_like_labels_are_named(run: Run) -> None:
@@ -644,7 +756,7 @@ def test_pairwise_in_every_format(run: Run, folder: Path) -> None:
     (folder / "data.csv").write_text(FILES["data.csv"], encoding="utf-8")
     asked = ["estimate", "data.csv", "--pairwise", "--x", "alpha,beta,const", "--estimator", "cca", "--units", "bits"]
     code, out, err = run(*asked, "--format", "json")
-    assert (code, err) == (1, "column 'const' is constant\n")
+    assert (code, err) == (1, "cca: column 'const' is constant: no estimate of alpha,const and 1 more\n")
     found = json.loads(out)
     expected = -0.5 * math.log2(1 - np.corrcoef(TABLE[["alpha", "beta"]].T)[0, 1] ** 2)
     assert found["columns"] == ["alpha", "beta", "const"]

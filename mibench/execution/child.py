@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import faulthandler
 import importlib
+import io
 import json
 import os
 import pickle
@@ -62,14 +63,18 @@ def _preload(modules: tuple[str, ...]) -> None:
 def _supervise(header: Header, payload: bytes, output: IO[bytes]) -> bool:
     """Run one batch in a child; False when the driver has gone."""
     receiving, sending = os.pipe()
+    printed, printing = os.pipe()
     with tempfile.TemporaryFile() as log:
         server = os.getpid()
         child = os.fork()
         if child == 0:
             os.close(receiving)
-            _run_child(server, header, payload, sending, log)
+            os.close(printed)
+            _run_child(server, header, payload, sending, printing, log)
         os.close(sending)
-        verdict, status = _watch(child, header, receiving, output)
+        os.close(printing)
+        prints = _Prints(printed, output)
+        verdict, status = _watch(child, header, receiving, output, prints)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)  # whatever the child has started ends with it
         if status is None:
@@ -79,18 +84,49 @@ def _supervise(header: Header, payload: bytes, output: IO[bytes]) -> bool:
         os.close(receiving)
         if verdict == "driver gone":
             return False
-        text = _how_it_ended(status, log) if verdict == "crash" and status is not None else ""
+        prints.close()
+        text = _how_it_ended(status, prints.tail, log) if verdict == "crash" and status is not None else ""
         _say(output, {"end": verdict, "text": text})
     return True
 
 
-def _watch(child: int, header: Header, receiving: int, output: IO[bytes]) -> tuple[str, int | None]:
+class _Prints:
+    """What the child writes to its standard output and error, passed on in whole lines."""
+
+    def __init__(self, source: int, output: IO[bytes]) -> None:
+        os.set_blocking(source, False)
+        self.source, self.output = source, output
+        self.tail = self.begun = b""
+
+    def read(self) -> bool:
+        """Pass on some of what is there; False when there is no more for now, or the pipe is at its end."""
+        try:
+            part = os.read(self.source, 1 << 16)
+        except BlockingIOError:
+            return False
+        self.tail = (self.tail + part)[-_LOG_TAIL:]
+        *lines, self.begun = (self.begun + part).split(b"\n")
+        for line in lines:
+            _say(self.output, {"printed": line.decode(errors="replace")})
+        return bool(part)
+
+    def close(self) -> None:
+        """Pass on what is left of a child that has ended, and make a line of what has no end."""
+        while self.read():
+            pass
+        if self.begun:
+            _say(self.output, {"printed": self.begun.decode(errors="replace")})
+        os.close(self.source)
+
+
+def _watch(child: int, header: Header, receiving: int, output: IO[bytes], prints: _Prints) -> tuple[str, int | None]:
     """Pass the child's messages on until it has ended, or say why it must be killed; with its status if it ended."""
     process = psutil.Process(child)
     deadline = time.monotonic() + header.timeout
     pending, tick = b"", _TICK_S
     with selectors.DefaultSelector() as selector:
         selector.register(receiving, selectors.EVENT_READ)
+        selector.register(prints.source, selectors.EVENT_READ)
         selector.register(0, selectors.EVENT_READ)
         ended = status = 0
         while True:
@@ -99,6 +135,8 @@ def _watch(child: int, header: Header, receiving: int, output: IO[bytes]) -> tup
             ready = [key.fd for key, _ in selector.select(0.0 if ended else tick)]
             if 0 in ready:  # the driver says nothing while a batch runs: this is the end of the pipe
                 return "driver gone", status if ended else None
+            if prints.source in ready and not prints.read():
+                selector.unregister(prints.source)
             if receiving in ready:
                 part = os.read(receiving, 1 << 16)
                 *lines, pending = (pending + part).split(b"\n")
@@ -118,7 +156,7 @@ def _watch(child: int, header: Header, receiving: int, output: IO[bytes]) -> tup
                     return "oom", None
 
 
-def _run_child(server: int, header: Header, payload: bytes, sending: int, log: IO[bytes]) -> None:
+def _run_child(server: int, header: Header, payload: bytes, sending: int, printing: int, log: IO[bytes]) -> None:
     """Run the batch in the forked process, which never returns from here."""
     code = 1
     try:
@@ -126,9 +164,12 @@ def _run_child(server: int, header: Header, payload: bytes, sending: int, log: I
         _die_with(server)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        faulthandler.enable()
+        os.dup2(printing, 1)
+        os.dup2(printing, 2)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True)  # whole lines are out before a crash
+        faulthandler.enable(log)
         _limit_memory(header)
         work: Work = pickle.loads(payload)
         if "torch" in sys.modules:
@@ -141,9 +182,12 @@ def _run_child(server: int, header: Header, payload: bytes, sending: int, log: I
             _say(output, message)
         code = 0
     except BaseException:
-        traceback.print_exc()  # to the log, whose end goes into the row
-        sys.stderr.flush()
+        log.write(traceback.format_exc().encode(errors="replace"))  # whose end goes into the row
+        log.flush()
     finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
@@ -177,9 +221,9 @@ def _limit_gpu_memory(header: Header) -> None:
     torch.cuda.set_per_process_memory_fraction(min(1.0, header.memory / total))
 
 
-def _how_it_ended(status: int, log: IO[bytes]) -> str:
+def _how_it_ended(status: int, printed: bytes, log: IO[bytes]) -> str:
     log.seek(0)
-    words = log.read()[-_LOG_TAIL:].decode(errors="replace").partition("\nExtension modules:")[0]
+    words = (printed + log.read())[-_LOG_TAIL:].decode(errors="replace").partition("\nExtension modules:")[0]
     tail = re.sub(r"\s*\n\s*", " | ", words.strip())
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)

@@ -167,6 +167,8 @@ class _Pool:
                 begun = message["begin"]
             elif "result" in message:
                 self.results.put((missing.pop(message["result"]), message["row"]))
+            elif "printed" in message:
+                sys.stderr.write(message["printed"] + "\n")  # at once: several threads write here
             else:
                 verdict, text = message["end"], message["text"]
         text = text or f"the process that supervises the trials was killed {server.last_words}".strip()

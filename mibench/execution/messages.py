@@ -5,6 +5,7 @@ trials, the child that it forks does. What comes back is one JSON object a line:
 
     {"begin": i}                  trial i has begun (not sent by batches that train together)
     {"result": i, "row": {...}}   trial i has ended, with the columns of its row
+    {"printed": "..."}            a line that the estimator, or what it runs, wrote to its standard output or error
     {"end": "done" | "timeout" | "oom" | "crash", "text": ...}   the child has gone, always last
 """
 

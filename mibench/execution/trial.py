@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mibench.execution.messages import Job, Work
-from mibench.inputs import check_pair
+from mibench.inputs import check_estimate, check_pair
 from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
 from mibench.intervals import with_interval
 from mibench.store import plain
@@ -36,7 +36,7 @@ def run_each(work: Work) -> Iterator[dict[str, Any]]:
             estimate = work.estimator.estimate(sample.x, sample.y, _context(work, job))
             cost = meter.read()
             row |= _describe(estimate, sample, work, job)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             row |= _failure(error)
             cost = meter.read()
         yield {"result": index, "row": {**row, **cost, "batch_size": 1}}
@@ -76,7 +76,7 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
             yield {"result": indices[index], "row": row}
             if not waiting:
                 break
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if len(waiting) > 1:
             raise
         guilty = waiting.pop()
@@ -118,14 +118,14 @@ def _context(work: Work, job: Job) -> Context:
 def _describe(estimate: Estimate, sample: Sample, work: Work, job: Job) -> dict[str, Any]:
     """Return the columns of an estimate, with the interval that is asked for."""
     estimator = work.estimator
-    if not isinstance(estimate, Estimate):
-        raise TypeError(f"estimate() returned {type(estimate).__name__}, not an Estimate")
+    check_estimate(estimator, estimate)
     if estimate.quantity != estimator.quantity:  # the truth is that of the quantity which the estimator declares
         raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {estimator.quantity!r}")
     estimate = with_interval(estimator, estimate, sample.x, sample.y, _context(work, job))
     value = float(estimate.value)
     described = {
         "status": "ok" if math.isfinite(value) else "nonfinite",
+        "error_text": None if math.isfinite(value) else f"the estimate is {value}",
         "estimate": value,
         "low": estimate.low,
         "high": estimate.high,
@@ -144,16 +144,17 @@ def _thin(value: Any) -> Any:
     return value[:: math.ceil(length / _CURVE_POINTS)] if length > _CURVE_POINTS else value
 
 
-def _failure(error: Exception) -> dict[str, Any]:
+def _failure(error: Exception | SystemExit) -> dict[str, Any]:
     out_of_memory = isinstance(error, MemoryError) or any(
         words in str(error) for words in ("out of memory", "can't allocate memory", "Cannot allocate memory")
     )
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = "" if isinstance(error, InputError) else f" ({Path(where.filename).name}:{where.lineno})"
+    text = f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else str(error)
     return {
         "status": "oom" if out_of_memory else "error",
         "error_type": type(error).__name__,
-        "error_text": f"{str(error)[:2000]}{place}",
+        "error_text": f"{text[:2000]}{place}",
     }
 
 
