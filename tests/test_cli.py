@@ -470,6 +470,7 @@ print("imported")
 class Talks(Estimator):
     def estimate(self, x, y, context):
         print("first line")
+        print("x" * 200_000)
         print("no end", end="")
         return Estimate(0.5)
 class Crashes(Estimator):
@@ -499,7 +500,7 @@ class Nothing(Estimator):
 @pytest.mark.parametrize(
     ("name", "printed", "failure"),
     [
-        ("Talks", ["first line", "no end"], None),
+        ("Talks", ["first line", "x" * 200_000, "no end"], None),
         ("Crashes", ["before the crash"], r"crash: .*: killed by signal 11 "),
         ("Leaves", ["good bye"], r"error: .*: SystemExit: sys\.exit\(3\) \(own\.py:\d+\)$"),
         ("LeavesTogether", ["good bye"], r"error: .*: SystemExit: sys\.exit\(3\) \(own\.py:\d+\)$"),

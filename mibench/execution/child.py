@@ -84,7 +84,8 @@ def _supervise(header: Header, payload: bytes, output: IO[bytes]) -> bool:
         os.close(receiving)
         if verdict == "driver gone":
             return False
-        prints.close()
+        prints.finish()
+        os.close(printed)
         text = _how_it_ended(status, prints.tail, log) if verdict == "crash" and status is not None else ""
         _say(output, {"end": verdict, "text": text})
     return True
@@ -110,13 +111,13 @@ class _Prints:
             _say(self.output, {"printed": line.decode(errors="replace")})
         return bool(part)
 
-    def close(self) -> None:
-        """Pass on what is left of a child that has ended, and make a line of what has no end."""
+    def finish(self) -> None:
+        """Pass on all that was written so far, and make a line of what has no end."""
         while self.read():
             pass
         if self.begun:
             _say(self.output, {"printed": self.begun.decode(errors="replace")})
-        os.close(self.source)
+            self.begun = b""
 
 
 def _watch(child: int, header: Header, receiving: int, output: IO[bytes], prints: _Prints) -> tuple[str, int | None]:
@@ -139,6 +140,7 @@ def _watch(child: int, header: Header, receiving: int, output: IO[bytes], prints
                 selector.unregister(prints.source)
             if receiving in ready:
                 part = os.read(receiving, 1 << 16)
+                prints.finish()  # before the result: after the last one nobody listens
                 *lines, pending = (pending + part).split(b"\n")
                 for line in lines:
                     output.write(line + b"\n")
@@ -179,6 +181,8 @@ def _run_child(server: int, header: Header, payload: bytes, sending: int, printi
         run = trial.run_together if header.together else trial.run_each
         output = os.fdopen(sending, "wb", buffering=0)
         for message in run(work):
+            with contextlib.suppress(ValueError):  # the estimator has closed it
+                sys.stdout.flush()
             _say(output, message)
         code = 0
     except BaseException:
@@ -187,7 +191,6 @@ def _run_child(server: int, header: Header, payload: bytes, sending: int, printi
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
-            sys.stderr.flush()
         os._exit(code)
 
 
