@@ -209,9 +209,11 @@ def test_what_cannot_be_split_or_trained_is_refused() -> None:
         MINE(critic="concatenated", layers=0)
 
 
-def test_divergence_is_reported_and_the_last_good_weights_kept() -> None:
+@pytest.mark.parametrize("estimator", [InfoNCE(), InfoNCE(critic="lipschitz", activation="maxmin")], ids=str)
+def test_divergence_is_reported_and_the_last_good_weights_kept(estimator: TrainedCritic) -> None:
     x, y = correlated(200, RHO, 0)
-    estimate = InfoNCE(**SMALL, learning_rate=1e30).estimate(x, y, Context(rng=np.random.default_rng(0)))
+    fast = estimator.with_parameters(**SMALL, learning_rate=1e30)
+    estimate = fast.estimate(x, y, Context(rng=np.random.default_rng(0)))
     assert estimate.diagnostics["ended"] == "diverged"
     assert math.isfinite(estimate.value)
     assert any("diverged" in warning for warning in estimate.warnings)
