@@ -220,6 +220,8 @@ def test_divergence_is_reported_and_the_last_good_weights_kept(estimator: Traine
 
 
 @pytest.mark.parametrize("estimator", [InfoNCE(), MINE()], ids=str)
+    assert "2 points to evaluate in each of 30 folds" in str(MINE(folds=30).unsupported(59, 1, 1, (False,), (False,)))
+    assert MINE(folds=30).unsupported(60, 1, 1, (False,), (False,)) is None
 def test_curves_are_short_and_the_smallest_sample_works(estimator: TrainedCritic) -> None:
     x, y = correlated(50, RHO, 0)
     tiny = estimator.with_parameters(validate_every=1, patience=1000, max_steps=450, hidden=4)
