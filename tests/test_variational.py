@@ -157,6 +157,16 @@ def test_labels_become_one_indicator_per_level() -> None:
     assert codes.tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
     many = np.arange(200.0)[:, None]
     assert encode(many, (True,), np.arange(200), "standard").shape == (200, 65)
+def test_a_column_that_is_constant_in_the_training_part_keeps_its_scale() -> None:
+    """By rounding, 190 times 0.1 has a mean that is not 0.1, and a standard deviation of 1e-17."""
+    values = np.full((200, 1), 0.1)
+    values[3] = 0.5
+    assert values[10:].std() > 0
+    codes = encode(values, None, np.arange(10, 200), "standard")
+    assert codes[3, 0] == pytest.approx(0.4)
+    assert np.abs(codes[10:]).max() < 1e-15
+
+
 
 
 @pytest.mark.parametrize(
