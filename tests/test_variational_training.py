@@ -14,12 +14,16 @@ from torch import Tensor, nn
 
 from mibench.estimators.variational import trained
 from mibench.estimators.variational.critics import Critic, Kind
+from mibench.estimators.variational.doe import DifferenceOfEntropies
+from mibench.estimators.variational.flo import FLO
 from mibench.estimators.variational.infonce import InfoNCE
+from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.mine import MINE
 from mibench.estimators.variational.networks import Generators, StackedLinear
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.estimators.variational.training import Fit, Schedule, train
+from mibench.estimators.variational.wasserstein import Wasserstein
 from mibench.interface import Array, Context, Estimate
 
 RHO = 0.8
@@ -45,12 +49,12 @@ def data(replicas: int, n: int, seed: int = 0, rho: tuple[float, ...] = (RHO,)) 
 
 
 def fits_of(
-    estimator: TrainedCritic,
+    estimator: Trained[Any],
     training: tuple[Tensor, Tensor],
     validation: tuple[Tensor, Tensor],
     replicas: list[int],
     schedule: Schedule = SCHEDULE,
-) -> dict[int, Fit[Critic]]:
+) -> dict[int, Fit[Any]]:
     """Train some of the replicas as one stack, in float64; by replica, in the order in which they ended."""
     generators = [torch.Generator().manual_seed(replica) for replica in replicas]
     device = training[0].device
@@ -67,7 +71,7 @@ def fits_of(
     return {replicas[place]: fit for place, fit in fits}
 
 
-def assert_same(first: Fit[Critic], second: Fit[Critic], rtol: float = 1e-10) -> None:
+def assert_same(first: Fit[Any], second: Fit[Any], rtol: float = 1e-10) -> None:
     assert [step for step, _ in first.validation] == [step for step, _ in second.validation]
     assert (first.ended, first.steps, first.best_step) == (second.ended, second.steps, second.best_step)
     for mine, other in ((first.training, second.training), (first.validation, second.validation)):
@@ -78,17 +82,22 @@ def assert_same(first: Fit[Critic], second: Fit[Critic], rtol: float = 1e-10) ->
         assert torch.allclose(a.cpu(), b.cpu(), rtol=rtol * 100, atol=1e-8)
 
 
-ESTIMATORS: list[TrainedCritic] = [
+ESTIMATORS: list[Trained[Any]] = [
     *(
         InfoNCE(critic=kind, **SMALL)
         for kind in ("separable", "bilinear", "ridge", "concatenated", "hybrid", "lipschitz")
     ),
     MINE(**SMALL),
+    Interpolated(**SMALL),
+    FLO(**SMALL),
+    DifferenceOfEntropies(hidden=8, components=3),
+    Wasserstein(hidden=8),
+    Wasserstein(hidden=8, lipschitz="penalty"),
 ]
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
-def test_a_replica_takes_the_same_first_ten_steps_alone_and_in_a_stack(estimator: TrainedCritic) -> None:
+def test_a_replica_takes_the_same_first_ten_steps_alone_and_in_a_stack(estimator: Trained[Any]) -> None:
     training, validation = data(3, 70), data(3, 40, seed=1)  # a new pass over the data after every four steps
     schedule = dataclasses.replace(SCHEDULE, max_steps=10, validate_every=1, decay="cosine")
     together = fits_of(estimator, training, validation, [0, 1, 2], schedule)
@@ -101,7 +110,7 @@ def test_a_replica_takes_the_same_first_ten_steps_alone_and_in_a_stack(estimator
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
-def test_a_replica_takes_the_same_first_ten_steps_on_cuda(estimator: TrainedCritic) -> None:
+def test_a_replica_takes_the_same_first_ten_steps_on_cuda(estimator: Trained[Any]) -> None:
     training, validation = data(3, 70), data(3, 40, seed=1)
     schedule = dataclasses.replace(SCHEDULE, max_steps=10, validate_every=1)
     on_cpu = fits_of(estimator, training, validation, [0, 1, 2], schedule)
@@ -131,15 +140,16 @@ def test_replicas_stop_on_their_own_and_the_others_go_on_undisturbed(estimator: 
             assert fit.steps == fit.best_step + SCHEDULE.patience * SCHEDULE.validate_every
 
 
-def test_a_replica_that_diverges_does_not_touch_the_others() -> None:
+@pytest.mark.parametrize("estimator", [InfoNCE(**SMALL), Wasserstein(hidden=8)], ids=str)
+def test_a_replica_that_diverges_does_not_touch_the_others(estimator: Trained[Any]) -> None:
     training, validation = data(3, 70), data(3, 60, seed=1)
     training[0][1, 3] = torch.nan
-    together = fits_of(InfoNCE(**SMALL), training, validation, [0, 1, 2])
+    together = fits_of(estimator, training, validation, [0, 1, 2])
     assert next(iter(together)) == 1
     assert (together[1].ended, together[1].best_step) == ("diverged", 0)
     assert all(values.isfinite().all() for values in together[1].network.parameters())
     for replica in (0, 2):
-        alone = fits_of(InfoNCE(**SMALL), training, validation, [replica])[replica]
+        alone = fits_of(estimator, training, validation, [replica])[replica]
         assert_same(together[replica], alone, rtol=1e-7)
 
 
