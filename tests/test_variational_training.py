@@ -238,6 +238,31 @@ def test_groups_that_fit_the_memory_give_what_one_stack_gives(
     assert values[2] == [estimate.value for estimate in estimates_of(short, 3, 300)]
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(InfoNCE(critic=kind) for kind in ("ridge", "concatenated", "hybrid", "lipschitz")),
+        MINE(critic="concatenated"),
+        FLO(),
+        Wasserstein(),
+    ],
+    ids=str,
+)
+def test_numbers_per_step_are_those_of_the_largest_hidden_output(estimator: Trained[Any]) -> None:
+    """By which stacks are kept small enough for the memory: the largest tensor that a step keeps for its gradient."""
+    sizes = []
+
+    def noted(kept: Tensor) -> Tensor:
+        sizes.append(kept.untyped_storage().nbytes() // kept.element_size())
+        return kept
+
+    x, y = (block[:, : estimator.batch_size].float() for block in data(1, estimator.batch_size))
+    network = estimator.network(2, 2, [torch.Generator().manual_seed(0)])
+    with torch.autograd.graph.saved_tensors_hooks(noted, lambda kept: kept):
+        estimator.objective(network, x, y)
+    assert max(sizes) == estimator.numbers_per_step
+
+
 def test_a_batch_ends_within_the_spread_of_seeds_of_what_each_gives_alone() -> None:
     count = 6
     together = np.array([estimate.value for estimate in estimates_of(QUICK, count, 1000)])
