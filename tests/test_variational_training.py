@@ -213,8 +213,8 @@ def samples(count: int, n: int, rho: float = RHO) -> tuple[list[Array], list[Arr
     return xs, ys
 
 
-def estimates_of(estimator: Trained[Any], count: int, n: int) -> list[Estimate]:
-    contexts = [Context(rng=np.random.default_rng(seed)) for seed in range(count)]
+def estimates_of(estimator: Trained[Any], count: int, n: int, device: str = "cpu") -> list[Estimate]:
+    contexts = [Context(rng=np.random.default_rng(seed), device=device) for seed in range(count)]
     estimates = dict(estimator.estimate_batch(*samples(count, n), contexts))
     return [estimates[index] for index in range(count)]
 
@@ -270,6 +270,30 @@ def test_a_batch_ends_within_the_spread_of_seeds_of_what_each_gives_alone() -> N
     alone = [QUICK.estimate(x, y, c).value for x, y, c in zip(*samples(count, 1000), contexts, strict=True)]
     assert np.abs(together - alone).max() < np.std(alone, ddof=1)
     assert np.mean(together) == pytest.approx(np.mean(alone), abs=2 * float(np.std(alone, ddof=1)) / math.sqrt(count))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        QUICK,
+        QUICK.with_parameters(critic="lipschitz", activation="maxmin"),
+        *(
+            kind(hidden=16, max_steps=300, validate_every=20, patience=3)
+            for kind in (MINE, FLO, DifferenceOfEntropies, Wasserstein)
+        ),
+        Wasserstein(hidden=16, max_steps=300, validate_every=20, patience=3, lipschitz="penalty"),
+    ],
+    ids=str,
+)
+def test_cuda_ends_within_the_spread_of_seeds_of_the_cpu(estimator: Trained[Any]) -> None:
+    cpu, cuda = (
+        np.array([estimate.value for estimate in estimates_of(estimator, 6, 1000, device)])
+        for device in ("cpu", "cuda")
+    )
+    spread = float(np.std(cpu, ddof=1))
+    assert np.abs(cuda - cpu).max() < spread
+    assert np.mean(cuda) == pytest.approx(np.mean(cpu), abs=2 * spread / math.sqrt(6))
 
 
 def test_samples_with_other_numbers_of_levels_train_in_stacks_of_their_own() -> None:
