@@ -15,6 +15,7 @@ from scipy.special import log_softmax, logsumexp
 from scipy.stats import multivariate_normal, norm
 from torch import Tensor
 
+from mibench.estimators.variational import l1out
 from mibench.estimators.variational.bounds import barber_agakov, club, leave_one_out
 from mibench.estimators.variational.critics import Critic, SumCritic
 from mibench.estimators.variational.densities import Density, GaussianMixture, make_density
@@ -223,6 +224,23 @@ def test_held_out_value_of_the_true_conditional(name: str, expected: float, slac
     mean, error = mean_and_error(values)
     assert abs(mean - expected) < 4 * error + slack
     assert error < 0.03
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 2**24])
+def test_leave_one_out_in_groups_is_the_mean_over_points(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """61 points in groups of 21, 20 and 20, whose columns are scored in blocks."""
+    monkeypatch.setattr(l1out, "NUMBERS_AT_ONCE", at_once)
+    estimator: Any = make_estimator("l1out[negatives=25]")
+    x, y = correlated(61, RHO, 0)
+    found = estimator.evaluate(TrueDensity(RHO), *(torch.from_numpy(block)[None] for block in (x, y)))
+    scores = gaussian_scores(x, y.T, RHO)
+    gains = []
+    for group in np.array_split(np.arange(61), 3):
+        for j in group:
+            others = [i for i in group if i != j]
+            gains.append(scores[j, j] - logsumexp(scores[others, j]) + math.log(len(others)))
+    assert found.value == pytest.approx(np.mean(gains), abs=1e-12)
+    assert found.diagnostics["negatives"] == 20
 
 
 def test_values_that_only_the_model_carries_are_pointed_out() -> None:
