@@ -419,6 +419,15 @@ def test_smile_says_what_clipping_did() -> None:
     assert clipped.value - plain.value == pytest.approx(clipped.diagnostics["clipping_effect"], abs=1e-12)
     assert abs(clipped.diagnostics["clipping_effect"]) > 0.01
     assert clipped.diagnostics["effective_product_pairs"] > plain.diagnostics["effective_product_pairs"]
+
+    class Steep(TruePMI):
+        """Six times the pointwise MI: few pairs carry the mean of exp f, and with clipping many."""
+
+        def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+            return 6 * super().shifted(x, y, shifts)
+
+    assert any("carry the mean" in warning for warning in SMILE(tau=math.inf).evaluate(Steep(), x, y).warnings)
+    assert not any("carry the mean" in warning for warning in SMILE(tau=0.5).evaluate(Steep(), x, y).warnings)
     with pytest.raises(InputError, match="tau"):
         SMILE(tau=-1.0)
 
