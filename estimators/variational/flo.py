@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mibench.estimators.variational.bounds import flo, log_contrast
 from mibench.estimators.variational.critics import Critic
-from mibench.estimators.variational.evaluation import scored_rows
+from mibench.estimators.variational.evaluation import group_count, scored_rows
 from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.interface import Estimate, parameter
@@ -77,7 +77,7 @@ class FLO(TrainedCritic):
             warnings.append(f"about {effective:.0f} of {n} points carry the mean of exp(-u) t: the value varies widely")
         if value > math.log(n):
             warnings.append(f"above log {n} = {math.log(n):.2f} nats, which so few points cannot certify")
-        diagnostics = {"negatives": n // math.ceil(n / self.negatives) - 1, "effective_points": effective}
+        diagnostics = {"negatives": n // group_count(n, self.negatives) - 1, "effective_points": effective}
         return Estimate(value, diagnostics=diagnostics, warnings=tuple(warnings))
 
 
