@@ -208,8 +208,7 @@ def test_bias_variance_over_tasks_is_a_root_mean_square_and_arcs_have_one_radius
 def test_bias_variance_names_what_is_far_outside() -> None:
     rows = [*seeds("a", [0.6, 0.8]), *seeds("b", [1.0, 1.4]), *seeds("wild", [90.0, 130.0])]
     figure, _ = draw("bias-variance", rows)
-    radius = (109**2 + 800) ** 0.5
-    assert names_of(figure) == ["a", "b", f"wild (RMSE {radius:.2g}, outside)", "oracle"]
+    assert names_of(figure) == ["a", "b", "wild (RMSE 110, outside)", "oracle"]  # sqrt(109^2 + 800), in two digits
     assert axes_of(figure).get_xlim()[1] < 1
 
 
@@ -222,14 +221,16 @@ def test_scaling_against_n() -> None:
     figure, caption = draw("scaling", rows)
     left, right = figure.get_axes()
     means, spreads = bars(left)[0]
-    beside = 10**0.006  # half of 1.2% of the decade, to each side where there are two
-    assert means == [pytest.approx((100 / beside, 0.6)), pytest.approx((1000, 0.9))]
-    assert bars(left)[1][0] == [pytest.approx((100 * beside, 1.0))]
+    (first, _), last = means
+    assert means == [pytest.approx((first, 0.6)), pytest.approx((1000, 0.9))]
+    assert bars(left)[1][0] == [pytest.approx((100**2 / first, 1.0))]  # as far from 100 to the other side
+    assert last[0] == pytest.approx(1000)  # where nobody else is
+    assert 90 < first < 100
     half = 0.1 * 2**0.5
     assert spreads == [pytest.approx([0.6 - half, 0.6 + half]), pytest.approx([0.9 - half, 0.9 + half])]
     drawn = [points(line) for line in right.lines]
     assert [pytest.approx((100, 0.3)), pytest.approx((1000, 0.1))] in drawn  # the oracle's limit
-    assert [pytest.approx((100, 0.17**0.5)), pytest.approx((1000, 0.02**0.5))] in drawn
+    assert [pytest.approx((first, 0.17**0.5)), pytest.approx((1000, 0.02**0.5))] in drawn
     assert [(100, 1.0), (1000, 1.0)] in [points(line) for line in left.lines]
     assert (left.get_xscale(), right.get_xscale(), right.get_yscale()) == ("log", "log", "log")
     assert names_of(figure) == ["a", "b", "truth", "oracle"]
@@ -253,6 +254,43 @@ def test_scaling_keeps_the_estimators_of_one_place_in_order_and_near_it() -> Non
         assert (np.diff(found, axis=0) > 0).all()
         assert (found.max(axis=0)[:-1] < found.min(axis=0)[1:]).all()
         assert found.mean(axis=0) == pytest.approx(truths, abs=1e-9)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("sizes", [(1, 5, 64), (100, 10_000)])
+def test_scaling_keeps_the_markers_of_eight_estimators_apart(width: str, sizes: tuple[int, ...]) -> None:
+    """By where they are on the page: all have the same estimates."""
+    rows = [
+        one
+        for name in "abcdefgh"
+        for size in sizes
+        for one in seeds(name, [1.0, 1.1], **(dict.fromkeys(("dim_x", "dim_y"), size) if size < 100 else {"n": size}))
+    ]
+    figure, _ = draw("scaling", rows, WIDTHS[width])
+    for axes in figure.get_axes():
+        lines = [line for line in axes.get_lines() if line.get_marker() != "None"]
+        places = np.array([axes.transData.transform(np.asarray(line.get_xydata()))[:, 0] for line in lines])
+        sizes_drawn = {line.get_markersize() * figure.dpi / 72 for line in lines}
+        assert len(lines) == 8
+        assert np.diff(places, axis=0).min() > max(sizes_drawn)
+        assert (places.max(axis=0)[:-1] < places.min(axis=0)[1:]).all()
+        assert [text.get_text() for text in axes.get_xticklabels()] == [str(size) for size in sizes]
+
+
+def test_scaling_lets_what_is_far_off_leave_the_panel_and_says_so() -> None:
+    rows = [
+        *seeds("near", [0.8, 1.0], n=100), *seeds("near", [0.9, 1.1], n=1000), *seeds("wild", [-20.0, -30.0], n=100),
+        *seeds("wild", [1.2, None], n=1000), *seeds("silent", [None, None], n=100),
+    ]  # fmt: skip
+    figure, caption = draw("scaling", rows)
+    low, high = figure.get_axes()[0].get_ylim()
+    assert 0 < low < 0.9 - 0.1 * 2**0.5  # the truth is 1
+    assert 1.2 < high < 1.5
+    assert "; estimates outside: wild; " in caption
+    assert "; left out, failed trials: wild 1 of 4, silent 2 of 2; " in caption
+    assert "silent" not in names_of(figure)
+    with pytest.raises(InputError, match="no cell has an estimate"):
+        draw("scaling", seeds("silent", [None]))
 
 
 def test_scaling_against_dimension_and_mi_joins_tasks_that_differ_in_nothing_else() -> None:

@@ -255,6 +255,13 @@ def seeds_of(cells: pd.DataFrame) -> str:
     return f"{high} seed{'s' if high > 1 else ''}" if low == high else f"{low} to {high} seeds"
 
 
+def failures_of(cells: pd.DataFrame) -> str:
+    """Say of which estimators some trials are averaged nowhere."""
+    short = cells[cells["ok"] < cells["trials"]]
+    sums = cells[cells["label"].isin(short["label"])].groupby("label", sort=False)[["ok", "trials"]].sum()
+    return left_out([f"{label} {trials - ok} of {trials}" for label, ok, trials in sums.itertuples()], "failed trials")
+
+
 def listed(values: Sequence[Any], most: int = 8) -> str:
     """Write values as a list; of many, the first ones and their number."""
     texts = [str(value) for value in values]
