@@ -153,8 +153,31 @@ def test_heatmap_too_narrow_for_numbers_says_so() -> None:
     with pytest.raises(InputError, match=r"30 columns do not fit into 3.4 inches; name fewer, or --width double"):
         draw(
             "heatmap",
-            [{**one, "estimator": f"a-name-that-leaves-little-room-for-cells-{one['estimator']}"} for one in rows],
+            [
+                {**one, "estimator": f"a-name-that-leaves-very-little-room-for-so-many-cells-{one['estimator']}"}
+                for one in rows
+            ],
         )
+
+
+def test_heatmap_with_many_columns_has_shorter_numbers() -> None:
+    """30 estimators on more tasks, named as those of a suite: a figure of two columns."""
+    tasks = [f"spiral-normal_cdf-multinormal-sparse-25-25-2-{mi}.0, 25 × 25" for mi in range(10, 46)]
+    errors = [-0.124, 0.001, -0.998, 2.26, -12.4, 8.19e5]
+    rows = [one for a, task in enumerate(tasks[7:]) for one in seeds(f"e{a:02}", [1.0], task)]
+    rows += [one for task, error in zip(tasks, errors, strict=False) for one in seeds("wild", [1 + error], task)]
+    figure, caption = draw("heatmap", [*rows, *seeds("wild", [None], tasks[6], status="timeout")], WIDTHS["double"])
+    axes = axes_of(figure)
+    assert "too narrow" not in caption
+    assert "grey: no truth, or no trial left" in caption
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    cells = heatmap_cells(axes)
+    column = [label.get_text() for label in axes.get_xticklabels()].index("wild")
+    shown = [cells[column, labels.index(task)][1] for task in tasks[:7]]
+    assert shown == ["−.12", "0", "−1.0", "+2.3", "−12", "+8e5", "–"]
+    pitch = np.diff(axes.transData.transform([(0, 0), (1, 0)])[:, 0])
+    assert max(text.get_window_extent().width for text in axes.texts) < pitch
+    assert min(text.get_fontsize() for text in axes.texts) >= 3.6
 
 
 def test_long_names_fit_at_the_resolution_of_a_saved_picture(tmp_path: Path) -> None:
