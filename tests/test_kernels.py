@@ -584,8 +584,11 @@ def test_dse_is_the_entropy_of_the_diffusion_matrix() -> None:
     assert dse(points, 0.9, t=3) == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-9)
 
 
-def test_dse_by_a_factor_is_that_of_all_eigenvalues(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = np.random.default_rng(0).standard_normal((1600, 1))
+@pytest.mark.parametrize("tails", ["light", "heavy"])
+def test_dse_by_a_factor_is_that_of_all_eigenvalues(tails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heavy tails leave many points out of the others' reach, and the factor has a row for each of them."""
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((1600, 1)) if tails == "light" else rng.standard_cauchy((1600, 1))
     for t in (1, 3):
         by_factor = dse(points, 0.9, t)
         with monkeypatch.context() as patch:

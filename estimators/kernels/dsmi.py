@@ -30,7 +30,7 @@ LARGEST_CATEGORY = 10_000  # its n_b x n_b matrix has 0.8 GB
       booktitle = {Annual Conference on Information Sciences and Systems},
       year = {2024}
     }""",
-    version="2",
+    version="3",
     quantity="dsmi",
     supports=("continuous", "mixed"),
     invariances=("shift", "scale"),
