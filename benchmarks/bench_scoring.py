@@ -41,10 +41,10 @@ def bench_scoring(benchmark: BenchmarkFixture, kind: Any) -> None:
     given = kind(rows(tasks))
     took: list[float] = []
 
-    @benchmark
-    def _() -> None:
+    def score() -> None:
         start = time.process_time()
         assert len(cells(given)) == 25 * tasks
         took.append(time.process_time() - start)
 
+    benchmark(score)
     benchmark.extra_info["cpu_s"] = float(np.median(took))
