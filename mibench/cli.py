@@ -885,7 +885,7 @@ def _compare(options: argparse.Namespace) -> int:
     if picture:
         from mibench.report import figures
 
-        figures.check_path(Path(options.out))
+        figures.check_path(Path(options.out), or_else=" (or .html for a report)")
     else:
         _check_out(options)
     request = runner.Request(
@@ -961,13 +961,10 @@ def _check_level(options: argparse.Namespace) -> None:
 
 def _check_out(options: argparse.Namespace) -> None:
     """Find out before the work whether its result can be written."""
-    if options.out is None:
-        return
-    path = Path(options.out)
-    if path.is_dir():
-        raise InputError(f"--out {path} is a folder; give the path of a file")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"--out {path} cannot be written: no folder {path.parent} that can be written to")
+    from mibench import display
+
+    if options.out is not None:
+        display.check_folder(Path(options.out))
 
 
 def _width(options: argparse.Namespace) -> int | None:
@@ -978,14 +975,15 @@ def _width(options: argparse.Namespace) -> int | None:
 
 
 def _write(text: str, options: argparse.Namespace) -> None:
+    from mibench import display
+
+    if options.out is not None:
+        display.write_file(Path(options.out), f"{text}\n".encode())
+        return
     try:
-        if options.out is None:
-            print(text, flush=True)
-        else:
-            Path(options.out).write_text(text + "\n", encoding="utf-8")
+        print(text, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk
-        if options.out is None:
-            _silence()
+        _silence()
         raise InputError(f"the output cannot be written: {error}") from error

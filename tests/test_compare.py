@@ -265,7 +265,10 @@ def test_theirs_may_fail(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["--dim", "2", "--n", "100", "--against", "cc"], "unknown estimator 'cc'"),
         (["--dim", "2", "--n", "100", "--against", "kde"], "no row of estimator 'kde' in the reference; there are cca"),
         (["--suite", "cor"], "unknown suite 'cor' (nearest: core)"),
-        (["--dim", "2", "--n", "100", "--out", "a.doc"], "a.doc is no picture that can be written"),
+        (
+            ["--dim", "2", "--n", "100", "--out", "a.doc"],
+            "a.doc is no picture that can be written; give a file that ends in .png, .pdf or .svg (or .html",
+        ),
         (["--dim", "2", "--n", "100", "--out", "none/a.html"], "cannot be written"),
     ],
 )

@@ -78,7 +78,7 @@ def test_rmse_is_bias_and_spread() -> None:
 
 @pytest.mark.parametrize("status", ["nonfinite", "error", "timeout", "crash", "oom", "skipped"])
 def test_failures_are_counted_and_never_averaged(status: str) -> None:
-    rows = [failed(status), row(1.5), row(0.7), failed(status)]
+    rows = [failed(status), row(1.5), row(0.7), failed(status, wall_s=60.0, cpu_s=60.0)]
     cell, alone = score(rows), score(rows[1:3])
     assert (cell["trials"], cell["ok"], cell["failures"]) == (4, 2, {status: 2})
     assert {**cell, "trials": 2, "failures": {}} == alone
@@ -566,6 +566,9 @@ def test_association_by_hand() -> None:
     assert (found["auc"], found["auc_pairs"]) == (1.0, 3)
     # The median is 1.5: slopes (0.6 - 0.1) / 1 below and (0.7 - 0.5) / 1 above.
     assert found["saturation"] == pytest.approx(1 - 0.2 / 0.5)
+    # A tie of two estimates, the others in order: tau-b is 5 / sqrt((6 - 1) 6).
+    tied = judged(curve([0.0, 1.0, 2.0, 3.0], [0.1, 0.5, 0.5, 0.7]))
+    assert tied["kendall"] == pytest.approx(5 / math.sqrt(30))
     exact = association(rows).iloc[0]
     assert (exact["spearman"], exact["kendall"], exact["auc"]) == (pytest.approx(1), pytest.approx(1), 1.0)
     assert exact["saturation"] == pytest.approx(0.0, abs=1e-12)

@@ -94,6 +94,9 @@ def test_a_cell_by_hand() -> None:
         (0.0, None, ("0", "")),
         (3.2e30, 1.4e30, ("3.20e+30", "1e+30")),
         (0.5, 2e7, ("5.00e-01", "2e+07")),
+        (0.00006, 0.00003, ("0.0001", "0.0000")),
+        (0.00003, 0.00002, ("3.00e-05", "2e-05")),
+        (-0.00003, None, ("-3.00e-05", "")),
     ],
 )
 def test_digits_follow_the_error(value: float, error: float | None, shown: tuple[str, str]) -> None:
@@ -251,6 +254,9 @@ def test_summary_by_hand() -> None:
     text = tables.table(scoring.cells(found), "summary", "markdown", rule=rule)
     assert "| b | 1/2 | 2.5 (2.0 to 3.0) |" in text
     assert "| 1/4: 1 timeout |" in text
+    assert "over 2 tasks." in text
+    assert "over 1 task." in tables.table(scoring.cells(rows(1.0)), "summary", "markdown")
+    assert "; 1 trial a cell." in tables.table(scoring.cells(rows(1.0)), "mean", "markdown")
     assert re.sub(r"\\", "", text).count(rule) == 1
 
 
@@ -470,7 +476,10 @@ def test_table_command(store: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         ("--format tex", "latex, markdown"),
         ("--columns task", "tasks, estimators"),
         ("--estimator gaussian-copula", "gaussian-copula"),
-        ("--estimator hsic --score bias", "bias"),
+        ("--estimator hsic --score bias", "there is no bias to show for these rows; --score mean needs neither truth"),
+        ("--dim 3", "no row for --dim 3 in .*; there is dim_x 2"),
+        ("--dim-y 3", "no row for --dim-y 3 in .*; there is dim_y 2"),
+        ("--interval subsample", "no row for --interval subsample in .*; there is interval none"),
         ("--out no/such/table.tex", "no folder no/such"),
         (
             "--score summary --solved 0.05",

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,7 +62,7 @@ def table(
             return display.to_csv(_cell_lines(found, score, units))
         tables = [grid(group, score, columns, units, rule) for group in by_quantity(found) if _has(group, score)]
     if not tables:
-        raise InputError(f"no estimate here has a {score} to show: --score mean needs no truth and one seed")
+        raise InputError(f"there is no {score} to show for these rows; --score mean needs neither truth nor two seeds")
     return "\n\n".join(WRITERS[form](one) for one in tables)
 
 
@@ -241,7 +241,8 @@ def rounded(value: float, error: float | None) -> tuple[str, str]:
     """Write a value to the decimal of its error, and the error to one digit, or two where the first is a 1."""
     if value == 0 and not error:
         return "0", ""
-    if max(abs(value), error or 0.0) >= 1e6:
+    largest = max(abs(value), error or 0.0)
+    if largest >= 1e6 or largest < 0.5 * 10.0**-_MOST_DECIMALS:  # which would be written as 0
         return f"{value:.2e}", "" if error is None else f"{error:.0e}"
     decimals = _decimals(abs(value), 3) if error is None else _decimals(error, 1 + (_first_digit(error) == 1))
     text, after = (f"{number:.{decimals}f}" for number in (value, error or 0.0))
@@ -271,7 +272,7 @@ def _caption(cells: Sequence[Cell], score: str, units: str, rule: str, *, bold: 
         f"{title(score, quantity)}{unit and ' ' + unit}",
         *([f"dimensions {sizes.pop()}"] if len(sizes) == 1 else []),
         f"n = {_span(cell['n'] for cell in cells)}",
-        f"{_span(cell['trials'] for cell in cells)} trials a cell",
+        f"{_counted((cell['trials'] for cell in cells), 'trial')} a cell",
     ]
     rules = [f"Solved: {rule}." for _ in [rule] if rule and score == "solved"]
     return " ".join(["; ".join(facts) + ".", *rules, *([_BOLD] if bold else []), *_stale(cells)])
@@ -285,9 +286,14 @@ def _words(quantity: str) -> str:
     return "mutual information" if quantity == "mi" else quantity
 
 
-def _span(values: Iterator[int]) -> str:
+def _span(values: Iterable[int]) -> str:
     distinct = sorted(set(values))
     return ", ".join(map(str, distinct)) if len(distinct) < 4 else f"{distinct[0]} to {distinct[-1]}"
+
+
+def _counted(values: Iterable[int], name: str) -> str:
+    numbers = _span(values)
+    return f"{numbers} {name}" if numbers == "1" else f"{numbers} {name}s"
 
 
 def _cell_lines(found: Sequence[Cell], score: str, units: str) -> list[dict[str, Any]]:
@@ -328,11 +334,11 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "", units: str = "na
     first = lines[0]
     unit = display.unit_of(first["quantity"], units)
     facts = [
-        f"Estimators of {_words(first['quantity'])} at n = {first['n']}, over {_span(line['tasks'] for line in lines)}"
-        " tasks.",
+        f"Estimators of {_words(first['quantity'])} at n = {first['n']}, over "
+        f"{_counted((line['tasks'] for line in lines), 'task')}.",
         f"Solved: {rule}." if rule else "",
-        f"Rank: by RMSE, 1 is best, mean over the {first['ranked']} tasks that all of them have, with its bootstrap "
-        "interval over tasks; failures rank last."
+        f"Rank: by RMSE, 1 is best, mean over the {_counted([first['ranked']], 'task')} that all of them have, with "
+        "its bootstrap interval over tasks; failures rank last."
         if first["ranked"]
         else "",
         f"|bias| and RMSE{unit and ' ' + unit}, and CPU time: median over tasks. Failures: trials without an estimate.",

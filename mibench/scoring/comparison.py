@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from mibench.scoring.cell import (
     METHOD,
     ROUNDING,
     TASK,
+    as_mappings,
     as_text,
     asked_level,
     number,
@@ -127,7 +127,7 @@ def paired_differences(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, quan
     found["low"], found["high"] = found["difference"] - reach, found["difference"] + reach
     found["p_holm"] = found.groupby("task")["p"].transform(lambda p: holm(p.to_numpy()))
 
-    frame["params"] = frame["params"].map(json.loads)
+    frame["params"] = as_mappings(frame["params"])
     methods = frame.drop_duplicates("method").set_index("method")[list(METHOD)]
     tasks = frame.drop_duplicates("task").set_index("task")[list(TASK)]
     sides = [methods.reindex(found[side]).add_suffix(f"_{side}").reset_index(drop=True) for side in ("a", "b")]
