@@ -188,6 +188,16 @@ def test_stale_rows_are_marked_and_decide_nothing(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.usefixtures("folder")
+def test_tasks_that_only_stale_rows_have_are_nobodys_lack(capsys: pytest.CaptureFixture[str]) -> None:
+    change("ksg", lambda record: {**record, "estimator_version": "0"})
+    for name in ("cca", "gaussian-copula"):
+        change(name, lambda record: None if record["distribution"] == "gaussian-dense" else record)
+    found, _ = compared(capsys=capsys)
+    assert line_of(found, "cca")["ranked"] == TASKS - 1
+    assert line_of(found, "cca")["rank"] is not None
+
+
+@pytest.mark.usefixtures("folder")
 def test_rows_on_another_version_of_a_task_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     other = {"distribution_version": "0"}
     change("ksg", lambda record: {**record, **(other if record["distribution"] == "independent" else {})})
@@ -239,6 +249,15 @@ def test_a_reference_with_a_failure_is_not_best(capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().out.splitlines()[1:7]
     assert all(line.endswith("0.0000 (3/4 ok)") for line in lines)
     assert not any(line.split().count("ksg") for line in lines)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_not_ok_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    skipped = {"status": "skipped", "estimate": ""}
+    change("ksg", lambda record: {**record, **(skipped if record["distribution"] == "independent" else {})})
+    assert cli.main([*WORDS]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ksg ")]
+    assert f" {SEEDS} skipped " in line
 
 
 def test_theirs_may_fail(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -382,6 +382,11 @@ def test_ranks_by_hand() -> None:
     assert (table["rank_low"].tolist(), table["rank_high"].tolist()) == ([1.0, 1.0, 2.5], [2.0, 2.5, 3.0])
 
 
+def test_scores_that_differ_by_rounding_are_equal() -> None:
+    rows = on("s", "a", 0.1) + on("s", "b", 0.1 * (1 + 1e-12)) + on("s", "c", 0.1 * (1 + 1e-6))
+    assert mean_ranks(rows) == {"a": 1.5, "b": 1.5, "c": 3}
+
+
 def test_failures_rank_last() -> None:
     """The exact one fails once of two, the next twice, two more have nothing at all."""
     rows = on("s", "far", 9.0, 9.0) + on("s", "exact", 0.0, None) + on("s", "never", None, None)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Cell = Mapping[str, Any]
 Columns = Literal["tasks", "estimators"]
 _BOLD = (
-    "Bold: the best of a task, and what is within two standard errors of the difference from it (as of independent "
-    "runs, which is cautious: all estimators see the same samples); only where every trial is ok."
+    "Bold: the best of a task, and what is within two standard errors of the best one's score from it; only where every "
+    "trial is ok."
 )
 _NOTHING = "–"
 _MOST_DECIMALS = 4
@@ -176,8 +176,9 @@ def measured(cell: Cell, score: str) -> tuple[float | None, float | None, float 
 def best_of(cells: Sequence[Cell], score: str) -> list[Cell]:
     """Return the best of the cells of one task, and those that cannot be told from it.
 
-    These are at most two standard errors of the difference away. A cell takes part where all its trials are ok (one
-    that fails on hard samples would look good on the others) and its standard error is known; one alone is no best.
+    These are at most two standard errors away, those of the best one: with their own, an estimator that scatters wildly
+    could be told from none. A cell takes part where all its trials are ok (one that fails on hard samples would look
+    good on the others) and its standard error is known; one alone is no best.
     """
     taking_part = []
     for cell in cells:
@@ -187,7 +188,7 @@ def best_of(cells: Sequence[Cell], score: str) -> list[Cell]:
     if len(taking_part) < 2:
         return []
     least, its_error, _ = min(taking_part, key=lambda one: one[0])
-    return [cell for value, error, cell in taking_part if value - least <= 2 * math.hypot(error, its_error)]
+    return [cell for value, _, cell in taking_part if value - least <= 2 * its_error]
 
 
 def entry(cell: Cell, score: str, units: str = "nats", *, best: bool = False) -> Entry:

@@ -37,7 +37,7 @@ def ranks(cells: pd.DataFrame, *, score: str = "rmse", quantity: str = "mi") -> 
 
     Failures rank last: first counts the share of failed trials (a trial skipped as not supported is one), then the
     score. So an estimator with failed trials is behind all that have none, and those without any result are last and
-    equal. `rank_low` and `rank_high` are a percentile bootstrap over tasks: how the average might be on other tasks of
+    equal. Scores that agree to nine digits are equal. `rank_low` and `rank_high` are a percentile bootstrap over tasks: how the average might be on other tasks of
     their kind, which the tasks of a suite are only if it was drawn that way. One task gives no interval.
 
     Parameters
@@ -63,7 +63,7 @@ def ranks(cells: pd.DataFrame, *, score: str = "rmse", quantity: str = "mi") -> 
         method=number([texts[name] for name in METHOD]),
         task=number([texts[name] for name in TASK]),
         failed=1 - chosen["ok"] / chosen["trials"],
-        score=chosen[score].fillna(np.inf),
+        score=chosen[score].fillna(np.inf).map("{:.8e}".format).astype(float),
     )
     parts = []
     for n, some in chosen.groupby("n"):
