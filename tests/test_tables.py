@@ -262,6 +262,22 @@ def test_summary_by_hand() -> None:
     assert re.sub(r"\\", "", text).count(rule) == 1
 
 
+def test_summary_ranks_those_that_have_all_tasks() -> None:
+    """One that was run on a single task would leave no more to rank on; where none has all, they share what is left."""
+    there, partly = [*rows(1.0, 1.1, estimator="a"), *rows(1.0, 1.2, estimator="b")], rows(1.0, 1.0, estimator="c")
+    elsewhere = [{**one, "distribution": "student"} for one in there]
+    cells = scoring.cells([*there, *partly, *elsewhere])
+    (group,) = tables.summaries(cells)
+    assert [(line["estimator"], line["rank"], line["ranked"]) for line in group] == [
+        ("a", 1.0, 2), ("b", 2.0, 2), ("c", None, 0)
+    ]  # fmt: skip
+    assert "mean over 2 tasks, with" in tables.table(cells, "summary", "markdown")
+    assert "–: not run on all of them" in tables.table(cells, "summary", "markdown")
+    a, b = ([{**one, "distribution": name} for one in there if one["estimator"] == name] for name in "ab")
+    (group,) = tables.summaries(scoring.cells([*there, *a, *b]))
+    assert [(line["rank"], line["ranked"]) for line in group] == [(1.0, 1), (2.0, 1)]
+
+
 def test_summary_keeps_sizes_and_quantities_apart() -> None:
     found = [*rows(1.0, 1.1), *rows(1.0, 1.1, n=200), *rows(1.0, 1.1, quantity="cs-qmi", estimator="cs-qmi")]
     groups = tables.summaries(scoring.cells(found))

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 Cell = Mapping[str, Any]
 Columns = Literal["tasks", "estimators"]
 _BOLD = (
-    "Bold: the best of a task, and what is within two standard errors of the best one's score from it; only where every "
-    "trial is ok."
+    "Bold: the best of a task, and what lies within two standard errors of it, its own; only where every trial is ok."
 )
 _NOTHING = "–"
 _MOST_DECIMALS = 4
@@ -338,8 +337,8 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "", units: str = "na
         f"Estimators of {_words(first['quantity'])} at n = {first['n']}, over "
         f"{_counted((line['tasks'] for line in lines), 'task')}.",
         f"Solved: {rule}." if rule else "",
-        f"Rank: by RMSE, 1 is best, mean over the {_counted([first['ranked']], 'task')} that all of them have, with "
-        "its bootstrap interval over tasks; failures rank last."
+        f"Rank: by RMSE, 1 is best, mean over {_counted([first['ranked']], 'task')}, with its bootstrap interval "
+        f"over tasks; failures rank last{_missing(lines)}."
         if first["ranked"]
         else "",
         f"|bias| and RMSE{unit and ' ' + unit}, and CPU time: median over tasks. Failures: trials without an estimate.",
@@ -347,6 +346,10 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "", units: str = "na
     ]
     heads = ("estimator", "solved", "rank", "|bias|", "RMSE", "CPU time", "failures")
     return Table(" ".join(fact for fact in facts if fact), heads, tuple(shown))
+
+
+def _missing(lines: Sequence[Mapping[str, Any]]) -> str:
+    return f"; {_NOTHING}: not run on all of them" if any(line["rank"] is None for line in lines) else ""
 
 
 def _ranked(line: Mapping[str, Any]) -> Entry:
@@ -370,12 +373,16 @@ def summaries(
 ) -> list[list[dict[str, Any]]]:
     """Sum up each estimator at each n over its tasks, the best rank first: a list for each quantity and n.
 
-    `ranked` are those of the cells that are ranked (default: all); estimators that have none of them have no rank.
+    `ranked` are those of the cells that are ranked (default: of the estimators that have all tasks of their n; of all
+    where none has); estimators that have none of them have no rank.
     """
     found, groups = records(cells), []
+    if ranked is None:
+        whole = having_all(found, found)
+        ranked = cells[whole] if any(whole) else cells
     for group in by_quantity(found):
         quantity = group[0]["quantity"]
-        ranks = scoring.ranks(cells if ranked is None else ranked, quantity=quantity)
+        ranks = scoring.ranks(ranked, quantity=quantity)
         places = {(_method(line), line["n"]): line for line in _known_only(ranks) if line["tasks"]}
         for n in sorted({cell["n"] for cell in group}):
             lines = []
@@ -398,6 +405,17 @@ def summaries(
                 )
             groups.append(sorted(lines, key=lambda line: math.inf if line["rank"] is None else line["rank"]))
     return groups
+
+
+def having_all(cells: Sequence[Cell], others: Sequence[Cell]) -> list[bool]:
+    """Whether each cell is of an estimator that has all tasks that any of the others has at that n."""
+    having: dict[Any, set[Any]] = {}
+    needed: dict[Any, set[Any]] = {}
+    for cell in cells:
+        having.setdefault((_method(cell), cell["n"]), set()).add(task_of(cell))
+    for cell in others:
+        needed.setdefault((cell["quantity"], cell["n"]), set()).add(task_of(cell))
+    return [having[_method(cell), cell["n"]] >= needed.get((cell["quantity"], cell["n"]), set()) for cell in cells]
 
 
 def _method(cell: Cell) -> str:

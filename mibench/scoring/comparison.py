@@ -36,9 +36,10 @@ def ranks(cells: pd.DataFrame, *, score: str = "rmse", quantity: str = "mi") -> 
         rank = mean over tasks of 1 + #{better estimators} + #{equal others} / 2.
 
     Failures rank last: first counts the share of failed trials (a trial skipped as not supported is one), then the
-    score. So an estimator with failed trials is behind all that have none, and those without any result are last and
-    equal. Scores that agree to nine digits are equal. `rank_low` and `rank_high` are a percentile bootstrap over tasks: how the average might be on other tasks of
-    their kind, which the tasks of a suite are only if it was drawn that way. One task gives no interval.
+    score; scores that agree to nine digits are equal. So an estimator with failed trials is behind all that have none,
+    and those without any result are last and equal. `rank_low` and `rank_high` are a percentile bootstrap over tasks:
+    how the average might be on other tasks of their kind, which the tasks of a suite are only if it was drawn that way.
+    One task gives no interval.
 
     Parameters
     ----------
