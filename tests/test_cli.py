@@ -720,7 +720,7 @@ def test_examples_of_the_help_are_commands() -> None:
     assert len(examples) >= 5
     for line in examples:
         options = cli._parser().parse_args(shlex.split(line)[1:])
-        assert callable(options.command)
+        assert callable(cli._function(options.command))
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
