@@ -10,7 +10,7 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format bench figure figures clean
+.PHONY: help setup run test test-slow lint format bench figures clean
 
 help:
 	@echo "make run        benchmark three quick estimators on the core suite, about a minute"
@@ -19,8 +19,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make bench      speed benchmarks"
-	@echo "make figure     run six estimators on the core suite and draw the picture of the README, a few minutes"
-	@echo "make figures    draw the gallery in results/figures from the reference rows and two small runs, a minute"
+	@echo "make figures    draw the pictures of the README from the reference rows and two small runs, a minute"
 	@echo "make clean      remove .venv and everything else that was built"
 
 setup: $(READY)
@@ -54,21 +53,17 @@ format: $(READY)
 bench: $(READY)
 	$(PYTEST) benchmarks --benchmark-enable --benchmark-columns=min,median,stddev,rounds $(ARGS)
 
-figure: $(READY)
-	$(BIN)/python -m mibench run --estimator binning,cca,gaussian-copula,infonce,ksg,mine --dim 5 --jobs $(JOBS)
-	$(BIN)/python -m mibench plot estimates --suite core --dim 5 --n 10000 --seeds 5 --width double --out results/figures/core-dim5.png --estimator binning,cca,gaussian-copula,infonce,ksg,mine
-
 # A few estimators of different families where a figure of all of them would be crowded.
-SOME := cca,flo,gaussian-copula,infonce,kde,ksg,mine,smile
+SOME := cca,flo,gaussian-copula,infonce,ksg,mine,smile
 PLOT := $(BIN)/python -m mibench plot
 SMALL := $(BIN)/python -m mibench run --store build/figures.sqlite --jobs $(JOBS) --distribution 'gaussian-sparse,half-cube[base=gaussian-sparse]'
 figures: $(READY)
+	$(PLOT) estimates --reference --suite core --dim 5 --n 10000 --estimator binning,cca,gaussian-copula,infonce,ksg,mine --width double --out results/figures/core-dim5.png
 	$(PLOT) heatmap --reference --suite bmi --n 10000 --width double --out results/figures/heatmap.png
 	$(PLOT) bias-variance --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/bias-variance.png
-	$(PLOT) pareto --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/pareto.png
+	$(PLOT) pareto --reference --suite bmi --n 10000 --estimator $(SOME),density-ratio,doe,kl --out results/figures/pareto.png
 	$(PLOT) scaling --reference --suite core --n 10000 --against dim --estimator $(SOME) --width double --out results/figures/scaling.png
 	$(PLOT) staircase --reference --suite staircase --n 10000 --estimator $(SOME) --width double --out results/figures/staircase.png
-	$(PLOT) estimates --reference --suite core --dim 5 --n 10000 --estimator $(SOME) --width double --out results/figures/estimates.png
 	$(PLOT) samples --distribution '1v1-AI' --out results/figures/samples.png
 	@# Reference rows have neither intervals nor curves: these two are drawn from small runs of their own.
 	for level in 0.2 0.4 0.6 0.8 0.95; do $(SMALL) --estimator binning,cca,gaussian-copula,ksg --dim 1 --n 500 --seeds 40 --interval subsample --level $$level || exit 1; done

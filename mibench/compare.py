@@ -201,16 +201,8 @@ def _task_of(cell: Cell) -> Any:
 
 def _ranked(cells: Sequence[Cell]) -> list[bool]:
     """Whether each cell is ranked: of an estimator that is not stale and has all tasks of its n that any other has."""
-    needed: dict[Any, set[Any]] = {}
-    having: dict[Any, set[Any]] = {}
-    for cell in cells:
-        having.setdefault((cell["name"], cell["n"]), set()).add(_task_of(cell))
-        if not cell["yours"] and not cell["stale"]:
-            needed.setdefault((cell["quantity"], cell["n"]), set()).add(_task_of(cell))
-    return [
-        cell["yours"] or (not cell["stale"] and having[cell["name"], cell["n"]] >= needed[cell["quantity"], cell["n"]])
-        for cell in cells
-    ]
+    whole = tables.having_all(cells, [cell for cell in cells if not cell["yours"] and not cell["stale"]])
+    return [cell["yours"] or (one and not cell["stale"]) for cell, one in zip(cells, whole, strict=True)]
 
 
 def _key(cell: Cell) -> Method:

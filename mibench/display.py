@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import math
+import os
 import re
 import shutil
 import sys
@@ -300,6 +301,31 @@ def _unlatex(text: str) -> str:
     accent = r"""\\(["'`^~.=]|[vcHukr](?=[ {]))\s*\{?([A-Za-z])\}?"""
     text = re.sub(accent, lambda found: found[2] + ACCENTS[found[1]], text)
     return unicodedata.normalize("NFC", re.sub(r"[{}]", "", text))
+
+
+def check_folder(path: Path) -> None:
+    """Find out before the work whether a file can be written there."""
+    if path.is_dir():
+        raise InputError(f"--out {path} is a folder; give the path of a file")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"--out {path} cannot be written: no folder {path.parent} that can be written to")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all; what cannot be replaced, such as a pipe, is written to."""
+    whole = not path.exists() or path.is_file()
+    target = path.resolve()
+    part = target.with_name(f".{target.name}.part") if whole else path
+    try:
+        part.write_bytes(content)
+        if whole:
+            part.replace(target)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk
+        if whole:
+            part.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:

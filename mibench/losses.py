@@ -94,6 +94,9 @@ def smile(joint: Tensor, product: Tensor, tau: float = 5.0) -> Tensor:
 def ba(conditional: Tensor, marginal: Tensor | float) -> Tensor:
     """Minus Barber-Agakov of log q(y_i | x_i) (..., n) and log p(y_i), or any constant in its place."""
     constant = torch.as_tensor(marginal, dtype=conditional.dtype, device=conditional.device)
+    if not conditional.dim() * conditional.numel() or constant.shape not in (torch.Size(), conditional.shape):
+        shapes = f"{tuple(conditional.shape)} and {tuple(constant.shape)}"
+        raise InputError(f"conditional and marginal have the shapes {shapes}; give (..., n) both, or one number")
     return -bounds.barber_agakov(conditional, constant)
 
 

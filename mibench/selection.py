@@ -131,13 +131,18 @@ def _read(path: Path) -> list[Row]:
             else list(csv.DictReader(io.StringIO(text)))
         )
         if isinstance(records, dict):  # as `mibench run --format json` prints them
-            records = records["trials"]
-        missing = [name for name in _NEEDED if records and name not in records[0]]
+            records = records.get("trials")
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            raise ValueError("it is neither a list of rows nor has it one as 'trials'")
+        missing = [name for name in _NEEDED if any(name not in record for record in records)]
         if missing:
-            raise InputError(f"{path} is no file of rows: it has no column {missing[0]}")
+            raise ValueError(f"it has no column {missing[0]}")
         return [_typed(record) for record in records]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} cannot be read as rows: {error}") from error
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, TypeError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read as rows: {reason}") from error
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:
@@ -174,10 +179,11 @@ def _typed(record: Mapping[str, Any]) -> Row:
 
 def _of_size(rows: list[Row], filters: Filters, where: str) -> list[Row]:
     """Keep rows by their numbers; the first option that leaves none is named."""
+    dim_x, dim_y = ("--dim", "--dim") if filters.dim_x == filters.dim_y else ("--dim-x", "--dim-y")
     last_seed = math.inf if filters.seeds is None else filters.first_seed + filters.seeds
     checks: list[tuple[str, Any, str, Callable[[Any], bool]]] = [
-        ("--dim-x", filters.dim_x, "dim_x", lambda value: value == filters.dim_x),
-        ("--dim-y", filters.dim_y, "dim_y", lambda value: value == filters.dim_y),
+        (dim_x, filters.dim_x, "dim_x", lambda value: value == filters.dim_x),
+        (dim_y, filters.dim_y, "dim_y", lambda value: value == filters.dim_y),
         ("--n", ",".join(map(str, filters.n)) or None, "n", lambda value: value in filters.n),
         ("--first-seed", filters.first_seed or None, "seed", lambda value: value >= filters.first_seed),
         ("--seeds", filters.seeds, "seed", lambda value: value < last_seed),
@@ -190,7 +196,7 @@ def _of_size(rows: list[Row], filters: Filters, where: str) -> list[Row]:
             continue
         kept = [row for row in rows if accepts(row[column])]
         if not kept:
-            there = sorted({str(row[column]) for row in rows}, key=_natural)
+            there = sorted({"none" if row[column] is None else str(row[column]) for row in rows}, key=_natural)
             raise InputError(f"no row for {option} {asked} in {where}; there is {column} {_some(there)}")
         rows = kept
     return rows

@@ -515,7 +515,7 @@ def test_what_an_estimator_prints_and_why_it_fails_is_on_standard_error(
     (folder / "own.py").write_text(TALKING, encoding="utf-8")
     asked = ["run", "--estimator", f"own.py:{name}", "--distribution", "independent", "--n", "20", "--seeds", "1"]
     done = mibench(*asked, "--format", "json", folder=folder)
-    lines = done.stderr.splitlines()
+    lines = [line for line in done.stderr.splitlines() if not re.match(r"\d+/\d+ trials", line)]  # on a slow machine
     assert lines[: len(printed) + 1] == ["imported", *printed]
     assert "Traceback" not in done.stderr
     (row,) = json.loads(done.stdout)["trials"]
@@ -703,9 +703,7 @@ def test_labels_missing_values_and_failures(run: Run, folder: Path) -> None:
     asked = ["estimate", "data.csv", "--x", "alpha", "--y", "label", "--estimator", "binning,cca"]
     code, out, err = run(*asked)
     assert code == 0
-    assert re.fullmatch(
-        r"cca: mixed columns are not supported \(only continuous\); y column 'label' is text, .*\n", err
-    )
+    assert re.search(r"^cca: mixed columns .*\(only continuous\); y column 'label' is text, ", err, re.MULTILINE)
     assert re.search(r"^cca +skipped", out, re.MULTILINE)
     ran, skipped = json.loads(run(*asked, "--format", "json")[1])["estimates"]
     assert (ran["status"], ran["error"]) == ("ok", None)
@@ -724,9 +722,8 @@ def test_text_that_is_hardly_labels_is_named(run: Run) -> None:
     assert err.startswith(
         f"column 'money': {N} of {N} values differ, taken as labels; numbers with thousands separators"
     )
-    assert run("estimate", "money.csv", "--x", "x", "--y", "money", "--discrete", "money", "--estimator", "binning")[
-        2
-    ].startswith("binning: ")
+    declared = run("estimate", "money.csv", "--x", "x", "--y", "money", "--discrete", "money", "--estimator", "binning")
+    assert "column 'money'" not in declared[2]
 
 
 def test_numbers_that_look_like_labels_are_named(run: Run) -> None:
@@ -833,7 +830,7 @@ def test_examples_of_the_help_are_commands() -> None:
     assert len(examples) >= 5
     for line in examples:
         options = cli._parser().parse_args(shlex.split(line)[1:])
-        assert callable(options.command)
+        assert callable(cli._function(options.command))
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,6 +188,16 @@ def test_stale_rows_are_marked_and_decide_nothing(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.usefixtures("folder")
+def test_tasks_that_only_stale_rows_have_are_nobodys_lack(capsys: pytest.CaptureFixture[str]) -> None:
+    change("ksg", lambda record: {**record, "estimator_version": "0"})
+    for name in ("cca", "gaussian-copula"):
+        change(name, lambda record: None if record["distribution"] == "gaussian-dense" else record)
+    found, _ = compared(capsys=capsys)
+    assert line_of(found, "cca")["ranked"] == TASKS - 1
+    assert line_of(found, "cca")["rank"] is not None
+
+
+@pytest.mark.usefixtures("folder")
 def test_rows_on_another_version_of_a_task_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     other = {"distribution_version": "0"}
     change("ksg", lambda record: {**record, **(other if record["distribution"] == "independent" else {})})
@@ -241,6 +251,15 @@ def test_a_reference_with_a_failure_is_not_best(capsys: pytest.CaptureFixture[st
     assert not any(line.split().count("ksg") for line in lines)
 
 
+@pytest.mark.usefixtures("folder")
+def test_what_is_not_ok_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    skipped = {"status": "skipped", "estimate": ""}
+    change("ksg", lambda record: {**record, **(skipped if record["distribution"] == "independent" else {})})
+    assert cli.main([*WORDS]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ksg ")]
+    assert f" {SEEDS} skipped " in line
+
+
 def test_theirs_may_fail(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = MINE.replace(
         "        logs =", "        if context.rng.random() < 2: raise RuntimeError('no')\n        logs ="
@@ -265,7 +284,10 @@ def test_theirs_may_fail(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["--dim", "2", "--n", "100", "--against", "cc"], "unknown estimator 'cc'"),
         (["--dim", "2", "--n", "100", "--against", "kde"], "no row of estimator 'kde' in the reference; there are cca"),
         (["--suite", "cor"], "unknown suite 'cor' (nearest: core)"),
-        (["--dim", "2", "--n", "100", "--out", "a.doc"], "a.doc is no picture that can be written"),
+        (
+            ["--dim", "2", "--n", "100", "--out", "a.doc"],
+            "a.doc is no picture that can be written; give a file that ends in .png, .pdf or .svg (or .html",
+        ),
         (["--dim", "2", "--n", "100", "--out", "none/a.html"], "cannot be written"),
     ],
 )

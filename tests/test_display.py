@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mibench.display import cell_table, citation_texts, estimator_labels, in_units, table, to_csv, to_json
+from mibench.display import cell_table, citation_texts, estimator_labels, in_units, table, to_csv, to_json, write_file
+from mibench.interface import InputError
 from mibench.registry import make_estimator
 from mibench.scoring import summarise
 from mibench.store import COLUMNS
@@ -222,3 +226,23 @@ def test_several_citations_are_several_lines() -> None:
         "Ada Lovelace and Emmy Noether (1901). Sets of Élie. Notes",
         "Paul Lévy (1940). Walks. arXiv:1.2",
     ]
+
+
+def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full after half of the file: what was there stays, and nothing stands beside it."""
+    path, link = tmp_path / "table.tex", tmp_path / "link.tex"
+    write_file(path, b"first")
+    link.symlink_to(path)
+    write_file(link, b"second")
+    assert (path.read_bytes(), link.is_symlink()) == (b"second", True)
+    write_bytes = Path.write_bytes
+
+    def full(self: Path, content: bytes) -> int:
+        write_bytes(self, content[:2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match=re.escape(f"{path} cannot be written: No space left on device")):
+        write_file(path, b"third")
+    assert path.read_bytes() == b"second"
+    assert sorted(tmp_path.iterdir()) == [link, path]

@@ -153,8 +153,31 @@ def test_heatmap_too_narrow_for_numbers_says_so() -> None:
     with pytest.raises(InputError, match=r"30 columns do not fit into 3.4 inches; name fewer, or --width double"):
         draw(
             "heatmap",
-            [{**one, "estimator": f"a-name-that-leaves-little-room-for-cells-{one['estimator']}"} for one in rows],
+            [
+                {**one, "estimator": f"a-name-that-leaves-very-little-room-for-so-many-cells-{one['estimator']}"}
+                for one in rows
+            ],
         )
+
+
+def test_heatmap_with_many_columns_has_shorter_numbers() -> None:
+    """30 estimators on more tasks, named as those of a suite: a figure of two columns."""
+    tasks = [f"spiral-normal_cdf-multinormal-sparse-25-25-2-{mi}.0, 25 × 25" for mi in range(10, 46)]
+    errors = [-0.124, 0.001, -0.998, 2.26, -12.4, 8.19e5]
+    rows = [one for a, task in enumerate(tasks[7:]) for one in seeds(f"e{a:02}", [1.0], task)]
+    rows += [one for task, error in zip(tasks, errors, strict=False) for one in seeds("wild", [1 + error], task)]
+    figure, caption = draw("heatmap", [*rows, *seeds("wild", [None], tasks[6], status="timeout")], WIDTHS["double"])
+    axes = axes_of(figure)
+    assert "too narrow" not in caption
+    assert "grey: no truth, or no trial left" in caption
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    cells = heatmap_cells(axes)
+    column = [label.get_text() for label in axes.get_xticklabels()].index("wild")
+    shown = [cells[column, labels.index(task)][1] for task in tasks[:7]]
+    assert shown == ["−.12", "0", "−1.0", "+2.3", "−12", "+8e5", "–"]
+    pitch = np.diff(axes.transData.transform([(0, 0), (1, 0)])[:, 0])
+    assert max(text.get_window_extent().width for text in axes.texts) < pitch
+    assert min(float(text.get_fontsize()) for text in axes.texts) >= 3.6
 
 
 def test_long_names_fit_at_the_resolution_of_a_saved_picture(tmp_path: Path) -> None:
@@ -208,8 +231,7 @@ def test_bias_variance_over_tasks_is_a_root_mean_square_and_arcs_have_one_radius
 def test_bias_variance_names_what_is_far_outside() -> None:
     rows = [*seeds("a", [0.6, 0.8]), *seeds("b", [1.0, 1.4]), *seeds("wild", [90.0, 130.0])]
     figure, _ = draw("bias-variance", rows)
-    radius = (109**2 + 800) ** 0.5
-    assert names_of(figure) == ["a", "b", f"wild (RMSE {radius:.2g}, outside)", "oracle"]
+    assert names_of(figure) == ["a", "b", "wild (RMSE 110, outside)", "oracle"]  # sqrt(109^2 + 800), in two digits
     assert axes_of(figure).get_xlim()[1] < 1
 
 
@@ -222,14 +244,16 @@ def test_scaling_against_n() -> None:
     figure, caption = draw("scaling", rows)
     left, right = figure.get_axes()
     means, spreads = bars(left)[0]
-    beside = 10**0.006  # half of 1.2% of the decade, to each side where there are two
-    assert means == [pytest.approx((100 / beside, 0.6)), pytest.approx((1000, 0.9))]
-    assert bars(left)[1][0] == [pytest.approx((100 * beside, 1.0))]
+    (first, _), last = means
+    assert means == [pytest.approx((first, 0.6)), pytest.approx((1000, 0.9))]
+    assert bars(left)[1][0] == [pytest.approx((100**2 / first, 1.0))]  # as far from 100 to the other side
+    assert last[0] == pytest.approx(1000)  # where nobody else is
+    assert 90 < first < 100
     half = 0.1 * 2**0.5
     assert spreads == [pytest.approx([0.6 - half, 0.6 + half]), pytest.approx([0.9 - half, 0.9 + half])]
     drawn = [points(line) for line in right.lines]
     assert [pytest.approx((100, 0.3)), pytest.approx((1000, 0.1))] in drawn  # the oracle's limit
-    assert [pytest.approx((100, 0.17**0.5)), pytest.approx((1000, 0.02**0.5))] in drawn
+    assert [pytest.approx((first, 0.17**0.5)), pytest.approx((1000, 0.02**0.5))] in drawn
     assert [(100, 1.0), (1000, 1.0)] in [points(line) for line in left.lines]
     assert (left.get_xscale(), right.get_xscale(), right.get_yscale()) == ("log", "log", "log")
     assert names_of(figure) == ["a", "b", "truth", "oracle"]
@@ -253,6 +277,41 @@ def test_scaling_keeps_the_estimators_of_one_place_in_order_and_near_it() -> Non
         assert (np.diff(found, axis=0) > 0).all()
         assert (found.max(axis=0)[:-1] < found.min(axis=0)[1:]).all()
         assert found.mean(axis=0) == pytest.approx(truths, abs=1e-9)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("places", [[{"dim_x": 1, "dim_y": 1}, {"dim_x": 5, "dim_y": 5}, {"dim_x": 64, "dim_y": 64}],
+                                    [{"n": 100}, {"n": 10_000}]])  # fmt: skip
+def test_scaling_keeps_the_markers_of_eight_estimators_apart(width: str, places: list[Row]) -> None:
+    """By where they are on the page: all have the same estimates."""
+    rows = [row(name, estimate=1.0 + seed, seed=seed, **place) for name in "abcdefgh" for place in places
+            for seed in range(2)]  # fmt: skip
+    figure, _ = draw("scaling", rows, WIDTHS[width])
+    for axes in figure.get_axes():
+        lines = [line for line in axes.get_lines() if line.get_marker() != "None"]
+        found = np.array([axes.transData.transform(np.asarray(line.get_xydata()))[:, 0] for line in lines])
+        widest = max(line.get_markersize() for line in lines) * figure.dpi / 72
+        assert len(lines) == 8
+        assert np.diff(found, axis=0).min() > widest
+        assert (found.max(axis=0)[:-1] < found.min(axis=0)[1:]).all()
+        ticks = [text.get_text() for text in axes.get_xticklabels()]
+        assert ticks == [str(next(iter(place.values()))) for place in places]
+
+
+def test_scaling_lets_what_is_far_off_leave_the_panel_and_says_so() -> None:
+    rows = [
+        *seeds("near", [0.8, 1.0], n=100), *seeds("near", [0.9, 1.1], n=1000), *seeds("wild", [-20.0, -30.0], n=100),
+        *seeds("wild", [1.2, None], n=1000), *seeds("silent", [None, None], n=100),
+    ]  # fmt: skip
+    figure, caption = draw("scaling", rows)
+    low, high = figure.get_axes()[0].get_ylim()
+    assert 0 < low < 0.9 - 0.1 * 2**0.5  # the truth is 1
+    assert 1.2 < high < 1.5
+    assert "; estimates outside: wild; " in caption
+    assert "; left out, failed trials: wild 1 of 4, silent 2 of 2; " in caption
+    assert "silent" not in names_of(figure)
+    with pytest.raises(InputError, match="no cell has an estimate"):
+        draw("scaling", seeds("silent", [None]))
 
 
 def test_scaling_against_dimension_and_mi_joins_tasks_that_differ_in_nothing_else() -> None:

@@ -66,6 +66,14 @@ def test_gradients(name: str) -> None:
     assert torch.autograd.gradcheck(ON_ALL_PAIRS[name][0], (scores_of(2, 4, 4),))
 
 
+@pytest.mark.parametrize(
+    "loss", [losses.club, losses.l1out, lambda scores: losses.ba(scores.diagonal(dim1=-2, dim2=-1), scores[..., 0])]
+)
+def test_gradients_from_log_densities(loss: Loss) -> None:
+    assert torch.autograd.gradcheck(loss, (scores_of(2, 4, 4),))
+    assert loss(scores_of(4, 4)).shape == ()
+
+
 def test_smile_has_the_gradient_of_jsd_and_is_steady_where_its_own_is_not() -> None:
     for scale in (1.0, 30.0):
         joint, product = (scale * scores_of(4)).detach().requires_grad_(), scores_of(3, 2).detach()[:, 0] * scale
@@ -161,6 +169,9 @@ def test_upper_bounds_bound_and_barber_agakov_is_exact_for_true_densities() -> N
         (lambda: losses.nwj(torch.zeros(3), torch.zeros(3, 3)), r"shapes \(3,\) and \(3, 3\)"),
         (lambda: losses.dv(torch.zeros(3), torch.zeros(0)), "not empty"),
         (lambda: losses.jsd(torch.zeros(()), torch.zeros(3)), r"shapes \(\) and"),
+        (lambda: losses.ba(torch.zeros(3), torch.zeros(3, 1)), r"shapes \(3,\) and \(3, 1\); give \(\.\.\., n\) both"),
+        (lambda: losses.ba(torch.zeros(0), 0.0), r"shapes \(0,\) and \(\); give"),
+        (lambda: losses.ba(torch.zeros(()), 0.0), r"shapes \(\) and \(\); give"),
         (lambda: losses.smile(torch.zeros(3), torch.zeros(3), tau=-1), "tau = -1 is out of range"),
     ],
 )

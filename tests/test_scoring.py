@@ -78,7 +78,7 @@ def test_rmse_is_bias_and_spread() -> None:
 
 @pytest.mark.parametrize("status", ["nonfinite", "error", "timeout", "crash", "oom", "skipped"])
 def test_failures_are_counted_and_never_averaged(status: str) -> None:
-    rows = [failed(status), row(1.5), row(0.7), failed(status)]
+    rows = [failed(status), row(1.5), row(0.7), failed(status, wall_s=60.0, cpu_s=60.0)]
     cell, alone = score(rows), score(rows[1:3])
     assert (cell["trials"], cell["ok"], cell["failures"]) == (4, 2, {status: 2})
     assert {**cell, "trials": 2, "failures": {}} == alone
@@ -382,6 +382,11 @@ def test_ranks_by_hand() -> None:
     assert (table["rank_low"].tolist(), table["rank_high"].tolist()) == ([1.0, 1.0, 2.5], [2.0, 2.5, 3.0])
 
 
+def test_scores_that_differ_by_rounding_are_equal() -> None:
+    rows = on("s", "a", 0.1) + on("s", "b", 0.1 * (1 + 1e-12)) + on("s", "c", 0.1 * (1 + 1e-6))
+    assert mean_ranks(rows) == {"a": 1.5, "b": 1.5, "c": 3}
+
+
 def test_failures_rank_last() -> None:
     """The exact one fails once of two, the next twice, two more have nothing at all."""
     rows = on("s", "far", 9.0, 9.0) + on("s", "exact", 0.0, None) + on("s", "never", None, None)
@@ -566,6 +571,9 @@ def test_association_by_hand() -> None:
     assert (found["auc"], found["auc_pairs"]) == (1.0, 3)
     # The median is 1.5: slopes (0.6 - 0.1) / 1 below and (0.7 - 0.5) / 1 above.
     assert found["saturation"] == pytest.approx(1 - 0.2 / 0.5)
+    # A tie of two estimates, the others in order: tau-b is 5 / sqrt((6 - 1) 6).
+    tied = judged(curve([0.0, 1.0, 2.0, 3.0], [0.1, 0.5, 0.5, 0.7]))
+    assert tied["kendall"] == pytest.approx(5 / math.sqrt(30))
     exact = association(rows).iloc[0]
     assert (exact["spearman"], exact["kendall"], exact["auc"]) == (pytest.approx(1), pytest.approx(1), 1.0)
     assert exact["saturation"] == pytest.approx(0.0, abs=1e-12)

@@ -162,8 +162,10 @@ def test_a_file_of_rows_is_the_store_that_it_was_exported_from(name: str, store:
         ("rows.csv", "a,b\n1,2\n", "it has no column estimator"),
         ("rows.csv", "", "holds no rows"),
         ("rows.csv.gz", "no gzip", "cannot be read as rows"),
-        ("rows.json", "{}", "cannot be read as rows"),
-        ("none.csv", None, "cannot be read as rows"),
+        ("rows.json", "{}", "cannot be read as rows: it is neither a list of rows"),
+        ("rows.json", "[1, 2]", "cannot be read as rows: it is neither a list of rows"),
+        ("rows.json", '[{"estimator": "ksg"}]', "cannot be read as rows: it has no column distribution"),
+        ("none.csv", None, "none.csv cannot be read as rows: No such file or directory"),
         ("none.sqlite", None, "there is no store"),
     ],
 )

@@ -94,6 +94,9 @@ def test_a_cell_by_hand() -> None:
         (0.0, None, ("0", "")),
         (3.2e30, 1.4e30, ("3.20e+30", "1e+30")),
         (0.5, 2e7, ("5.00e-01", "2e+07")),
+        (0.00006, 0.00003, ("0.0001", "0.0000")),
+        (0.00003, 0.00002, ("3.00e-05", "2e-05")),
+        (-0.00003, None, ("-3.00e-05", "")),
     ],
 )
 def test_digits_follow_the_error(value: float, error: float | None, shown: tuple[str, str]) -> None:
@@ -148,11 +151,13 @@ def pair(mean: float, half: float, **columns: Any) -> list[dict[str, Any]]:
     return rows(mean - half, mean + half, **columns)
 
 
-def test_ties_end_at_two_standard_errors_of_the_difference() -> None:
-    first = pair(1.0, 0.1, estimator="a")  # two standard errors: 2 sqrt(0.1^2 + 0.1^2) = 0.2828
-    assert best([*first, *pair(1.28, 0.1, estimator="b")]) == {"a", "b"}
-    assert best([*first, *pair(0.72, 0.1, estimator="b")], "bias") == {"a", "b"}
-    assert best([*first, *pair(1.29, 0.1, estimator="b")]) == {"a"}
+def test_ties_end_at_two_standard_errors_of_the_best() -> None:
+    """However widely another scatters: that makes it no better."""
+    first = pair(1.0, 0.1, estimator="a")
+    assert best([*first, *pair(1.19, 0.01, estimator="b")]) == {"a", "b"}
+    assert best([*first, *pair(0.81, 0.1, estimator="b")], "bias") == {"a", "b"}
+    assert best([*first, *pair(1.21, 0.1, estimator="b")]) == {"a"}
+    assert best([*first, *pair(1.5, 9.0, estimator="b")]) == {"a"}
 
 
 def test_only_complete_cells_with_an_error_can_be_best() -> None:
@@ -251,7 +256,26 @@ def test_summary_by_hand() -> None:
     text = tables.table(scoring.cells(found), "summary", "markdown", rule=rule)
     assert "| b | 1/2 | 2.5 (2.0 to 3.0) |" in text
     assert "| 1/4: 1 timeout |" in text
+    assert "over 2 tasks." in text
+    assert "over 1 task." in tables.table(scoring.cells(rows(1.0)), "summary", "markdown")
+    assert "; 1 trial a cell." in tables.table(scoring.cells(rows(1.0)), "mean", "markdown")
     assert re.sub(r"\\", "", text).count(rule) == 1
+
+
+def test_summary_ranks_those_that_have_all_tasks() -> None:
+    """One that was run on a single task would leave no more to rank on; where none has all, they share what is left."""
+    there, partly = [*rows(1.0, 1.1, estimator="a"), *rows(1.0, 1.2, estimator="b")], rows(1.0, 1.0, estimator="c")
+    elsewhere = [{**one, "distribution": "student"} for one in there]
+    cells = scoring.cells([*there, *partly, *elsewhere])
+    (group,) = tables.summaries(cells)
+    assert [(line["estimator"], line["rank"], line["ranked"]) for line in group] == [
+        ("a", 1.0, 2), ("b", 2.0, 2), ("c", None, 0)
+    ]  # fmt: skip
+    assert "mean over 2 tasks, with" in tables.table(cells, "summary", "markdown")
+    assert "–: not run on all of them" in tables.table(cells, "summary", "markdown")
+    a, b = ([{**one, "distribution": name} for one in there if one["estimator"] == name] for name in "ab")
+    (group,) = tables.summaries(scoring.cells([*there, *a, *b]))
+    assert [(line["rank"], line["ranked"]) for line in group] == [(1.0, 1), (2.0, 1)]
 
 
 def test_summary_keeps_sizes_and_quantities_apart() -> None:
@@ -470,7 +494,10 @@ def test_table_command(store: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         ("--format tex", "latex, markdown"),
         ("--columns task", "tasks, estimators"),
         ("--estimator gaussian-copula", "gaussian-copula"),
-        ("--estimator hsic --score bias", "bias"),
+        ("--estimator hsic --score bias", "there is no bias to show for these rows; --score mean needs neither truth"),
+        ("--dim 3", "no row for --dim 3 in .*; there is dim_x 2"),
+        ("--dim-y 3", "no row for --dim-y 3 in .*; there is dim_y 2"),
+        ("--interval subsample", "no row for --interval subsample in .*; there is interval none"),
         ("--out no/such/table.tex", "no folder no/such"),
         (
             "--score summary --solved 0.05",

@@ -10,13 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from mibench.estimators.variational import trained
 from mibench.estimators.variational.bounds import donsker_varadhan
 from mibench.estimators.variational.critics import Critic, Kind
+from mibench.estimators.variational.flo import FLO
 from mibench.estimators.variational.infonce import InfoNCE
+from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.mine import MINE
 from mibench.estimators.variational.preparation import cross_split, encode, split
+from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
+from mibench.estimators.variational.training import Schedule, train
 from mibench.interface import Array, Context, Estimate, InputError
+from mibench.registry import make_estimator
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)
@@ -151,6 +157,16 @@ def test_held_out_rows_do_not_shape_the_encoding(margins: Literal["standard", "n
         assert np.array_equal(first, encode(np.exp(block), None, training, "normal"))
 
 
+def test_a_column_that_is_constant_in_the_training_part_keeps_its_scale() -> None:
+    """By rounding, 190 times 0.1 has a mean that is not 0.1, and a standard deviation of 1e-17."""
+    values = np.full((200, 1), 0.1)
+    values[3] = 0.5
+    assert values[10:].std() > 0
+    codes = encode(values, None, np.arange(10, 200), "standard")
+    assert codes[3, 0] == pytest.approx(0.4)
+    assert np.abs(codes[10:]).max() < 1e-15
+
+
 def test_labels_become_one_indicator_per_level() -> None:
     labels = np.array([2.0, 7.0, 2.0, 5.0, 7.0, 2.0, 9.0])[:, None]
     codes = encode(labels, (True,), np.arange(6), "standard")
@@ -204,14 +220,18 @@ def test_what_cannot_be_split_or_trained_is_refused() -> None:
         MINE(validation=0.5, evaluation=0.5)
     with pytest.raises(InputError, match=r"at most 0\.9"):
         MINE(validation=0.5, folds=2)
+    assert "2 points to evaluate in each of 30 folds" in str(MINE(folds=30).unsupported(59, 1, 1, (False,), (False,)))
+    assert MINE(folds=30).unsupported(60, 1, 1, (False,), (False,)) is None
     MINE(validation=0.5, evaluation=0.5, folds=4)
     with pytest.raises(InputError, match=r"give layers >= 1"):
         MINE(critic="concatenated", layers=0)
 
 
-def test_divergence_is_reported_and_the_last_good_weights_kept() -> None:
+@pytest.mark.parametrize("estimator", [InfoNCE(), InfoNCE(critic="lipschitz", activation="maxmin")], ids=str)
+def test_divergence_is_reported_and_the_last_good_weights_kept(estimator: TrainedCritic) -> None:
     x, y = correlated(200, RHO, 0)
-    estimate = InfoNCE(**SMALL, learning_rate=1e30).estimate(x, y, Context(rng=np.random.default_rng(0)))
+    fast = estimator.with_parameters(**SMALL, learning_rate=1e30)
+    estimate = fast.estimate(x, y, Context(rng=np.random.default_rng(0)))
     assert estimate.diagnostics["ended"] == "diverged"
     assert math.isfinite(estimate.value)
     assert any("diverged" in warning for warning in estimate.warnings)
@@ -224,8 +244,53 @@ def test_curves_are_short_and_the_smallest_sample_works(estimator: TrainedCritic
     estimate = tiny.estimate(x, y, Context(rng=np.random.default_rng(0)))
     assert math.isfinite(estimate.value)
     assert estimate.bound == "lower"
-    assert len(estimate.diagnostics["training_curve"]) <= 200
-    assert len(estimate.diagnostics["validation_curve"]) <= 200
+    # Every third of 450 steps, the validation before training apart.
+    for name, first in (("training_curve", 1), ("validation_curve", 0)):
+        steps, values = zip(*estimate.diagnostics[name], strict=True)
+        assert list(steps) == list(range(first, 451, 3))
+        assert np.isfinite(values).all()
+    assert estimate.diagnostics["validation_curve"][0] == [0, 0.0]
+    assert estimate.diagnostics["validation_value"] >= max(
+        value for _, value in estimate.diagnostics["validation_curve"]
+    )
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [InfoNCE(), Interpolated(), FLO(), InfoNCE(folds=30), MINE(folds=30), make_estimator("l1out[folds=30]")],
+)
+def test_groups_of_two_leave_no_point_alone(estimator: Trained[Any]) -> None:
+    """61 points: 13 held out once, or 2 and 3 in folds."""
+    x, y = correlated(61, RHO, 0)
+    pairs = {} if estimator.folds > 1 else {"negatives": 2, "batch_size": 2}
+    estimate = estimator.with_parameters(**pairs, hidden=8, max_steps=2, validate_every=2).estimate(
+        x, y, Context(rng=np.random.default_rng(0))
+    )
+    assert math.isfinite(estimate.value)
+
+
+def test_parameters_reach_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {
+        "learning_rate": 0.03,
+        "decay": "cosine",
+        "weight_decay": 0.04,
+        "average": 0.5,
+        "max_steps": 6,
+        "validate_every": 2,
+        "patience": 3,
+        "precision": "bfloat16",
+    }
+    schedules = []
+
+    def noted(*arguments: Any, schedule: Schedule, **others: Any) -> Any:
+        schedules.append(schedule)
+        return train(*arguments, schedule=schedule, **others)
+
+    monkeypatch.setattr(trained, "train", noted)
+    x, y = correlated(100, RHO, 0)
+    for batch_size in (20, 80):
+        InfoNCE(batch_size=batch_size, hidden=4, **given).estimate(x, y, Context(rng=np.random.default_rng(0)))
+    assert schedules == [Schedule(batch_size=20, **given), Schedule(batch_size=60, **given)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from mibench.estimators.variational.evaluation import scored_rows
 from mibench.estimators.variational.infonce import InfoNCE
 from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.jsd import JSD
+from mibench.estimators.variational.mine import MINE
 from mibench.estimators.variational.networks import perceptron
 from mibench.estimators.variational.nwj import NWJ
 from mibench.estimators.variational.smile import SMILE
@@ -282,7 +283,10 @@ def test_smile_tends_to_mi_less_log_of_the_clipped_mean() -> None:
 
 @pytest.mark.parametrize(
     ("estimator", "tolerance"),
-    [(DonskerVaradhan(), 0), (NWJ(), 0), (TUBA(), 0), (JSD(), 0), (SMILE(), 0), (Interpolated(), 1e-3)],
+    [
+        *((estimator, 0) for estimator in (DonskerVaradhan(), MINE(), NWJ(), TUBA(), JSD(), SMILE())),
+        *((estimator, 1e-3) for estimator in (InfoNCE(), Interpolated())),
+    ],
     ids=lambda given: given.label() if isinstance(given, TrainedCritic) else "",
 )
 def test_held_out_value_of_the_true_critic_is_mi(estimator: TrainedCritic, tolerance: float) -> None:
@@ -291,6 +295,27 @@ def test_held_out_value_of_the_true_critic_is_mi(estimator: TrainedCritic, toler
     se = math.sqrt((RHO**2 + 1 / (1 - RHO**2) - 1) / n)
     assert estimate.value == pytest.approx(TRUTH, abs=4 * se + tolerance)
     assert estimate.warnings == ()
+
+
+@pytest.mark.parametrize("estimator", [DonskerVaradhan(), MINE(), NWJ(), TUBA(), JSD(), InfoNCE()], ids=str)
+def test_which_bound_is_reported_shows_where_the_critic_is_too_large(estimator: TrainedCritic) -> None:
+    """NWJ loses exp(c) - 1 - c by a constant c, up to what the mean of exp f misses; the others lose nothing."""
+
+    class Raised(TruePMI):
+        def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+            return super().all_pairs(x, y) + 1
+
+        def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+            return super().shifted(x, y, shifts) + 1
+
+    x, y = pairs(4000, seed=3)
+    loss = estimator.evaluate(TruePMI(), x, y).value - estimator.evaluate(Raised(), x, y).value
+    if isinstance(estimator, NWJ | TUBA | JSD):
+        # (e - 1) mean exp f - 1, and Var exp(pmi) = 1 / (1 - rho^2) - 1.
+        se = (math.e - 1) * math.sqrt((1 / (1 - RHO**2) - 1) / 4000)
+        assert loss == pytest.approx(math.e - 2, abs=4 * se)
+    else:
+        assert loss == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
@@ -394,6 +419,15 @@ def test_smile_says_what_clipping_did() -> None:
     assert clipped.value - plain.value == pytest.approx(clipped.diagnostics["clipping_effect"], abs=1e-12)
     assert abs(clipped.diagnostics["clipping_effect"]) > 0.01
     assert clipped.diagnostics["effective_product_pairs"] > plain.diagnostics["effective_product_pairs"]
+
+    class Steep(TruePMI):
+        """Six times the pointwise MI: few pairs carry the mean of exp f, and with clipping many."""
+
+        def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+            return 6 * super().shifted(x, y, shifts)
+
+    assert any("carry the mean" in warning for warning in SMILE(tau=math.inf).evaluate(Steep(), x, y).warnings)
+    assert not any("carry the mean" in warning for warning in SMILE(tau=0.5).evaluate(Steep(), x, y).warnings)
     with pytest.raises(InputError, match="tau"):
         SMILE(tau=-1.0)
 

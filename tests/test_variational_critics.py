@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from mibench.estimators.variational import bounds
 from mibench.estimators.variational.critics import Critic, JointCritic, Kind, RidgeCritic, SumCritic, make_critic
-from mibench.estimators.variational.evaluation import effective_pairs, held_out_infonce, held_out_pairs, pair_warnings
+from mibench.estimators.variational.evaluation import (
+    effective_pairs,
+    group_count,
+    held_out_infonce,
+    held_out_pairs,
+    pair_warnings,
+)
 from mibench.estimators.variational.networks import Activation, StackedLinear, activated, perceptron, select
 from mibench.interface import InputError
 from mibench.registry import make_estimator
@@ -165,6 +171,14 @@ def test_evaluation_in_blocks_and_groups_equals_plain_sums(n: int) -> None:
     ]
     assert negatives == 20
     assert value.tolist() == pytest.approx(by_group, abs=1e-12)
+
+
+def test_groups_are_as_few_as_their_size_allows_and_no_point_is_alone() -> None:
+    for n, most in itertools.product(range(2, 40), range(2, 50)):
+        sizes = [len(part) for part in torch.arange(n).tensor_split(group_count(n, most))]
+        assert min(sizes) >= 2
+        assert max(sizes) <= (3 if most == 2 and n % 2 else most)
+        assert len(sizes) == max(math.ceil(n / most) - (most == 2 and n % 2), 1)
 
 
 @pytest.mark.parametrize("at_once", [1, 20, 10**6])

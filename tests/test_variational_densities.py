@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from scipy.special import log_softmax, logsumexp
 from scipy.stats import multivariate_normal, norm
 from torch import Tensor
 
+from mibench.estimators.variational import l1out
 from mibench.estimators.variational.bounds import barber_agakov, club, leave_one_out
+from mibench.estimators.variational.critics import Critic, SumCritic
 from mibench.estimators.variational.densities import Density, GaussianMixture, make_density
 from mibench.estimators.variational.networks import select
 from mibench.estimators.variational.trained_density import label_indicators
@@ -189,6 +192,68 @@ def test_leave_one_out_at_the_true_conditional() -> None:
         expected = {2: RHO**2 / (1 - RHO**2), 500: MI}.get(k)
         assert expected is None or abs(means[k] - expected) < 4 * error + (k == 500) * 0.005
     assert means[2] > means[10] > means[500]
+
+
+class TrueDensity(Critic):
+    """log p(y | x) of the bivariate normal, or log p(y)."""
+
+    def __init__(self, rho: float) -> None:
+        super().__init__()
+        self.rho = rho
+
+    def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.from_numpy(gaussian_scores(x.numpy(), y.mT.numpy(), self.rho))
+
+    def shifted(self, x: Tensor, y: Tensor, shifts: Sequence[int]) -> Tensor:
+        moved = np.stack([y[..., 0].roll(-shift, 1).numpy() for shift in shifts], 1)
+        return torch.from_numpy(gaussian_scores(x[..., 0].numpy()[:, None], moved, self.rho))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "slack"),
+    [("ba", MI, 0.0), ("doe", MI, 0.0), ("l1out", MI, 0.01), ("vclub", RHO**2 / (1 - RHO**2), 0.0)],
+)
+def test_held_out_value_of_the_true_conditional(name: str, expected: float, slack: float) -> None:
+    estimator: Any = make_estimator(name)
+    density = TrueDensity(RHO)
+    network = SumCritic(density, TrueDensity(0.0)) if name == "doe" else density
+    values = []
+    for seed in range(20):
+        x, y = (torch.from_numpy(block)[None] for block in correlated(1000, RHO, seed))
+        values.append(estimator.evaluate(network, x, y).value)
+    mean, error = mean_and_error(values)
+    assert abs(mean - expected) < 4 * error + slack
+    assert error < 0.03
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 2**24])
+def test_leave_one_out_in_groups_is_the_mean_over_points(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """61 points in groups of 21, 20 and 20, whose columns are scored in blocks."""
+    monkeypatch.setattr(l1out, "NUMBERS_AT_ONCE", at_once)
+    estimator: Any = make_estimator("l1out[negatives=25]")
+    x, y = correlated(61, RHO, 0)
+    found = estimator.evaluate(TrueDensity(RHO), *(torch.from_numpy(block)[None] for block in (x, y)))
+    scores = gaussian_scores(x, y.T, RHO)
+    gains = []
+    for group in np.array_split(np.arange(61), 3):
+        for j in group:
+            others = [i for i in group if i != j]
+            gains.append(scores[j, j] - logsumexp(scores[others, j]) + math.log(len(others)))
+    assert found.value == pytest.approx(np.mean(gains), abs=1e-12)
+    assert found.diagnostics["negatives"] == 20
+
+
+def test_values_that_only_the_model_carries_are_pointed_out() -> None:
+    """A q(y | x) far narrower than the data show says more than log n."""
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.standard_normal((1, 50, 1)))
+    y = x + 0.01 * torch.from_numpy(rng.standard_normal((1, 50, 1)))
+    sharp = TrueDensity(math.sqrt(1 - 1e-4))
+    for name in ("ba", "doe", "vclub"):
+        estimator: Any = make_estimator(name)
+        network = SumCritic(sharp, TrueDensity(0.0)) if name == "doe" else sharp
+        (warning,) = estimator.evaluate(network, x, y).warnings
+        assert "above log 50 = 3.91 nats: it stands on the model" in warning
 
 
 def test_leave_one_out_of_another_conditional_is_no_bound() -> None:

@@ -170,6 +170,8 @@ def test_density_ratio_is_mi_at_the_true_pmi_and_no_bound_beside_it() -> None:
     assert raised.diagnostics["donsker_varadhan"] == pytest.approx(exact.diagnostics["donsker_varadhan"])
     assert raised.diagnostics["nwj"] < exact.diagnostics["nwj"]
     assert "mean over product pairs is 1.6, of a calibrated classifier it is 1" in raised.warnings[0]
+    (lowered,) = DensityRatio().evaluate(ScaledPMI(constant=-0.5), x, y).warnings
+    assert "mean over product pairs is 0.6" in lowered
 
 
 def test_density_ratio_climbs_to_calibrated_log_odds() -> None:

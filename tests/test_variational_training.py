@@ -14,12 +14,16 @@ from torch import Tensor, nn
 
 from mibench.estimators.variational import trained
 from mibench.estimators.variational.critics import Critic, Kind
+from mibench.estimators.variational.doe import DifferenceOfEntropies
+from mibench.estimators.variational.flo import FLO
 from mibench.estimators.variational.infonce import InfoNCE
+from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.mine import MINE
 from mibench.estimators.variational.networks import Generators, StackedLinear
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.estimators.variational.training import Fit, Schedule, train
+from mibench.estimators.variational.wasserstein import Wasserstein
 from mibench.interface import Array, Context, Estimate
 
 RHO = 0.8
@@ -45,12 +49,12 @@ def data(replicas: int, n: int, seed: int = 0, rho: tuple[float, ...] = (RHO,)) 
 
 
 def fits_of(
-    estimator: TrainedCritic,
+    estimator: Trained[Any],
     training: tuple[Tensor, Tensor],
     validation: tuple[Tensor, Tensor],
     replicas: list[int],
     schedule: Schedule = SCHEDULE,
-) -> dict[int, Fit[Critic]]:
+) -> dict[int, Fit[Any]]:
     """Train some of the replicas as one stack, in float64; by replica, in the order in which they ended."""
     generators = [torch.Generator().manual_seed(replica) for replica in replicas]
     device = training[0].device
@@ -67,7 +71,7 @@ def fits_of(
     return {replicas[place]: fit for place, fit in fits}
 
 
-def assert_same(first: Fit[Critic], second: Fit[Critic], rtol: float = 1e-10) -> None:
+def assert_same(first: Fit[Any], second: Fit[Any], rtol: float = 1e-10) -> None:
     assert [step for step, _ in first.validation] == [step for step, _ in second.validation]
     assert (first.ended, first.steps, first.best_step) == (second.ended, second.steps, second.best_step)
     for mine, other in ((first.training, second.training), (first.validation, second.validation)):
@@ -78,17 +82,22 @@ def assert_same(first: Fit[Critic], second: Fit[Critic], rtol: float = 1e-10) ->
         assert torch.allclose(a.cpu(), b.cpu(), rtol=rtol * 100, atol=1e-8)
 
 
-ESTIMATORS: list[TrainedCritic] = [
+ESTIMATORS: list[Trained[Any]] = [
     *(
         InfoNCE(critic=kind, **SMALL)
         for kind in ("separable", "bilinear", "ridge", "concatenated", "hybrid", "lipschitz")
     ),
     MINE(**SMALL),
+    Interpolated(**SMALL),
+    FLO(**SMALL),
+    DifferenceOfEntropies(hidden=8, components=3),
+    Wasserstein(hidden=8),
+    Wasserstein(hidden=8, lipschitz="penalty"),
 ]
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
-def test_a_replica_takes_the_same_first_ten_steps_alone_and_in_a_stack(estimator: TrainedCritic) -> None:
+def test_a_replica_takes_the_same_first_ten_steps_alone_and_in_a_stack(estimator: Trained[Any]) -> None:
     training, validation = data(3, 70), data(3, 40, seed=1)  # a new pass over the data after every four steps
     schedule = dataclasses.replace(SCHEDULE, max_steps=10, validate_every=1, decay="cosine")
     together = fits_of(estimator, training, validation, [0, 1, 2], schedule)
@@ -101,7 +110,7 @@ def test_a_replica_takes_the_same_first_ten_steps_alone_and_in_a_stack(estimator
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
-def test_a_replica_takes_the_same_first_ten_steps_on_cuda(estimator: TrainedCritic) -> None:
+def test_a_replica_takes_the_same_first_ten_steps_on_cuda(estimator: Trained[Any]) -> None:
     training, validation = data(3, 70), data(3, 40, seed=1)
     schedule = dataclasses.replace(SCHEDULE, max_steps=10, validate_every=1)
     on_cpu = fits_of(estimator, training, validation, [0, 1, 2], schedule)
@@ -131,15 +140,16 @@ def test_replicas_stop_on_their_own_and_the_others_go_on_undisturbed(estimator: 
             assert fit.steps == fit.best_step + SCHEDULE.patience * SCHEDULE.validate_every
 
 
-def test_a_replica_that_diverges_does_not_touch_the_others() -> None:
+@pytest.mark.parametrize("estimator", [InfoNCE(**SMALL), Wasserstein(hidden=8)], ids=str)
+def test_a_replica_that_diverges_does_not_touch_the_others(estimator: Trained[Any]) -> None:
     training, validation = data(3, 70), data(3, 60, seed=1)
     training[0][1, 3] = torch.nan
-    together = fits_of(InfoNCE(**SMALL), training, validation, [0, 1, 2])
+    together = fits_of(estimator, training, validation, [0, 1, 2])
     assert next(iter(together)) == 1
     assert (together[1].ended, together[1].best_step) == ("diverged", 0)
     assert all(values.isfinite().all() for values in together[1].network.parameters())
     for replica in (0, 2):
-        alone = fits_of(InfoNCE(**SMALL), training, validation, [replica])[replica]
+        alone = fits_of(estimator, training, validation, [replica])[replica]
         assert_same(together[replica], alone, rtol=1e-7)
 
 
@@ -203,8 +213,8 @@ def samples(count: int, n: int, rho: float = RHO) -> tuple[list[Array], list[Arr
     return xs, ys
 
 
-def estimates_of(estimator: Trained[Any], count: int, n: int) -> list[Estimate]:
-    contexts = [Context(rng=np.random.default_rng(seed)) for seed in range(count)]
+def estimates_of(estimator: Trained[Any], count: int, n: int, device: str = "cpu") -> list[Estimate]:
+    contexts = [Context(rng=np.random.default_rng(seed), device=device) for seed in range(count)]
     estimates = dict(estimator.estimate_batch(*samples(count, n), contexts))
     return [estimates[index] for index in range(count)]
 
@@ -228,6 +238,31 @@ def test_groups_that_fit_the_memory_give_what_one_stack_gives(
     assert values[2] == [estimate.value for estimate in estimates_of(short, 3, 300)]
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(InfoNCE(critic=kind) for kind in ("ridge", "concatenated", "hybrid", "lipschitz")),
+        MINE(critic="concatenated"),
+        FLO(),
+        Wasserstein(),
+    ],
+    ids=str,
+)
+def test_numbers_per_step_are_those_of_the_largest_hidden_output(estimator: Trained[Any]) -> None:
+    """By which stacks are kept small enough for the memory: the largest tensor that a step keeps for its gradient."""
+    sizes = []
+
+    def noted(kept: Tensor) -> Tensor:
+        sizes.append(kept.untyped_storage().nbytes() // kept.element_size())
+        return kept
+
+    x, y = (block[:, : estimator.batch_size].float() for block in data(1, estimator.batch_size))
+    network = estimator.network(2, 2, [torch.Generator().manual_seed(0)])
+    with torch.autograd.graph.saved_tensors_hooks(noted, lambda kept: kept):
+        estimator.objective(network, x, y)
+    assert max(sizes) == estimator.numbers_per_step
+
+
 def test_a_batch_ends_within_the_spread_of_seeds_of_what_each_gives_alone() -> None:
     count = 6
     together = np.array([estimate.value for estimate in estimates_of(QUICK, count, 1000)])
@@ -235,6 +270,30 @@ def test_a_batch_ends_within_the_spread_of_seeds_of_what_each_gives_alone() -> N
     alone = [QUICK.estimate(x, y, c).value for x, y, c in zip(*samples(count, 1000), contexts, strict=True)]
     assert np.abs(together - alone).max() < np.std(alone, ddof=1)
     assert np.mean(together) == pytest.approx(np.mean(alone), abs=2 * float(np.std(alone, ddof=1)) / math.sqrt(count))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        QUICK,
+        QUICK.with_parameters(critic="lipschitz", activation="maxmin"),
+        *(
+            kind(hidden=16, max_steps=300, validate_every=20, patience=3)
+            for kind in (MINE, FLO, DifferenceOfEntropies, Wasserstein)
+        ),
+        Wasserstein(hidden=16, max_steps=300, validate_every=20, patience=3, lipschitz="penalty"),
+    ],
+    ids=str,
+)
+def test_cuda_ends_within_the_spread_of_seeds_of_the_cpu(estimator: Trained[Any]) -> None:
+    cpu, cuda = (
+        np.array([estimate.value for estimate in estimates_of(estimator, 6, 1000, device)])
+        for device in ("cpu", "cuda")
+    )
+    spread = float(np.std(cpu, ddof=1))
+    assert np.abs(cuda - cpu).max() < spread
+    assert np.mean(cuda) == pytest.approx(np.mean(cpu), abs=2 * spread / math.sqrt(6))
 
 
 def test_samples_with_other_numbers_of_levels_train_in_stacks_of_their_own() -> None:

@@ -101,6 +101,32 @@ def test_slopes_are_gradients_on_lines_between_joint_and_product_pairs() -> None
     assert slopes(Quadratic(), x, y, 4).detach().numpy() == pytest.approx(expected, abs=1e-9)
 
 
+class Line(LipschitzCritic):
+    """f(x, y) = slope (x + y) / sqrt(2) plus a quarter of (x - y)^2, or without."""
+
+    def __init__(self, slope: float, bend: float = 0.0) -> None:
+        nn.Module.__init__(self)
+        self.slope, self.bend, self.numbers_per_pair = slope, bend, 1
+
+    def _scores(self, x: Tensor, y: Tensor) -> Tensor:
+        return (self.slope * (x + y) / math.sqrt(2) + self.bend * (x - y).square() / 4).sum(-1)
+
+
+@pytest.mark.parametrize("slope", [0.5, 2.0])
+def test_what_exceeds_slope_one_is_penalised_and_what_stays_below_is_not_raised(slope: float) -> None:
+    x = normal(1, 40, 1)
+    y = x + 0.3 * normal(1, 40, 1, seed=1)
+    penalised, spectral = Wasserstein(lipschitz="penalty", penalty=7.0), Wasserstein()
+    gain, value = penalised.objective(Line(slope), x, y)
+    assert torch.equal(value, spectral.objective(Line(slope), x, y)[0])
+    assert float((gain - value).detach()) == pytest.approx(-7 * max(slope - 1, 0) ** 2, abs=1e-9)
+    bent = [one.evaluate(Line(slope, bend=-0.01), x, y) for one in (spectral, penalised)]
+    assert bent[0].value > 0
+    steepest = bent[1].diagnostics["largest_slope"]
+    assert slope < steepest < slope + 0.01
+    assert bent[1].value == pytest.approx(bent[0].value / max(steepest, 1))
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Distances
 

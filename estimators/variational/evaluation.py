@@ -17,6 +17,11 @@ NUMBERS_AT_ONCE = 2**24
 FEWEST_TERMS = 100
 
 
+def group_count(n: int, most: int) -> int:
+    """How many groups of about equal size n points make, of at most `most` each; of 3 where 2 would leave one alone."""
+    return max(min(math.ceil(n / most), n // 2), 1)
+
+
 def scored_rows(
     critic: Critic, x: Tensor, y: Tensor, negatives: int, at_once: int = NUMBERS_AT_ONCE
 ) -> Iterator[Tensor]:
@@ -25,7 +30,7 @@ def scored_rows(
     Blocks of r rows hold at most about `at_once` numbers; all of them together hold every point once, in order.
     """
     replicas, n = x.shape[:2]
-    groups = math.ceil(n / negatives)
+    groups = group_count(n, negatives)
     for x_group, y_group in zip(x.tensor_split(groups, 1), y.tensor_split(groups, 1), strict=True):
         size = x_group.shape[1]
         rows = max(at_once // (replicas * size * critic.numbers_per_pair), 1)
@@ -42,7 +47,7 @@ def held_out_infonce(
     for scores in scored_rows(critic, x, y, negatives, at_once):
         gains = scores.diagonal(0, 1, 2) - scores.logsumexp(2) + math.log(scores.shape[2])
         total += gains.sum(1, dtype=torch.float64)
-    return total / n, n // math.ceil(n / negatives)
+    return total / n, n // group_count(n, negatives)
 
 
 def held_out_pairs(

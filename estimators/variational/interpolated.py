@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mibench.estimators.variational.bounds import interpolated_scores, nwj
 from mibench.estimators.variational.critics import Critic, OfX, SumCritic
-from mibench.estimators.variational.evaluation import FEWEST_TERMS, effective_pairs, scored_rows
+from mibench.estimators.variational.evaluation import FEWEST_TERMS, effective_pairs, group_count, scored_rows
 from mibench.estimators.variational.infonce import InfoNCE
 from mibench.estimators.variational.networks import Generators, perceptron
 from mibench.interface import Estimate, parameter
@@ -82,4 +82,4 @@ class Interpolated(InfoNCE):
         n, blocks = x.shape[1], scored_rows(network, x, y, negatives)
         scores = [interpolated_scores(rows.double(), self.alpha) for rows in blocks]
         joint, product = (torch.cat(parts, 1) for parts in zip(*scores, strict=True))
-        return joint, product, n // math.ceil(n / negatives) - 1
+        return joint, product, n // group_count(n, negatives) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from mibench.estimators.variational.bounds import leave_one_out
 from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.densities import Density
-from mibench.estimators.variational.evaluation import NUMBERS_AT_ONCE
+from mibench.estimators.variational.evaluation import NUMBERS_AT_ONCE, group_count
 from mibench.estimators.variational.given import GivenConditional, mismatch, support_warnings
 from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
@@ -82,7 +81,7 @@ class LeaveOneOut(TrainedDensity[Density]):
     def _leave_one_out(self, critic: Critic, x: Tensor, y: Tensor) -> tuple[float, int]:
         """The bound, averaged over groups of at most `negatives` pairs, and the size of the smallest."""
         n = x.shape[1]
-        groups = math.ceil(n / self.negatives)
+        groups = group_count(n, self.negatives)
         total = 0.0
         for x_group, y_group in zip(x.tensor_split(groups, 1), y.tensor_split(groups, 1), strict=True):
             columns = max(NUMBERS_AT_ONCE // (x_group.shape[1] * critic.numbers_per_pair), 1)

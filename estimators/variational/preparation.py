@@ -64,7 +64,8 @@ def encode(block: Array, discrete: tuple[bool, ...] | None, training: Rows, marg
             below, at_most = np.searchsorted(fitted, values, "left"), np.searchsorted(fitted, values, "right")
             columns.append(ndtri((below + at_most + 1) / (2 * len(fitted) + 2))[:, None])
         else:
-            scale = fitted.std() if margins == "standard" else 1.0
+            # Rounding can give equal values a standard deviation of 1e-17 times their size.
+            scale = fitted.std() if margins == "standard" and fitted[0] < fitted[-1] else 1.0
             columns.append(((values - fitted.mean()) / (scale or 1.0))[:, None])
     return np.hstack(columns).astype(np.float32)
 

@@ -151,6 +151,8 @@ class Trained(Estimator, Generic[Network]):
         reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
         if reason is None and n < FEWEST_POINTS:
             reason = f"needs at least {FEWEST_POINTS} points to train, validate and evaluate, got {n}"
+        if reason is None and n < 2 * self.folds:
+            reason = f"needs at least 2 points to evaluate in each of {self.folds} folds, got {n} points"
         return reason
 
     def _prepared(self, sample: int, x: Array, y: Array, context: Context) -> Iterator[_Replica]:

@@ -13,6 +13,7 @@ from mibench.report.figures import (
     Drawn,
     caption,
     complete,
+    failures_of,
     labelled,
     left_out,
     legend_below,
@@ -70,7 +71,11 @@ def bias_variance(cells: pd.DataFrame, width: float, units: str = "nats") -> Dra
     handles = []
     for place, label in enumerate(points):
         style = look(place) | {"linestyle": "none", "markersize": 4.5}
-        name = label if label in near else f"{label} (RMSE {lengths[label]:.2g}, outside)"
+        name = (
+            label
+            if label in near
+            else f"{label} (RMSE {np.format_float_positional(lengths[label], 2, fractional=False, trim='-')}, outside)"
+        )
         if label in near:
             axes.plot(*np.transpose([points[label]]), **style, label=label, clip_on=False, zorder=3)
         handles.append(Line2D([], [], label=name, **style))
@@ -93,6 +98,7 @@ def bias_variance(cells: pd.DataFrame, width: float, units: str = "nats") -> Dra
             seeds_of(kept),
             "arcs: equal RMSE",
             "star: oracle, the mean pointwise MI of the same samples" if oracle is not None else "",
+            failures_of(kept),
             left_out(missing, "without a score on every task"),
             others,
         ),

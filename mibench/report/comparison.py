@@ -72,18 +72,20 @@ def _summary_table(found: Comparison, units: str, width: int | None) -> str:
             *(_in_units(line, key, units) for key in ("median_bias", "median_rmse")),
             display.seconds(line["median_cpu_s"]),
             " to ".join(map(str, dict.fromkeys((line["seeds"][0], line["seeds"][-1])))),
-            str(line["trials"] - line["ok"]),
+            ", ".join(f"{count} {status}" for status, count in line["failures"].items()) or "0",
             *(_verdict(line["against"].get(name)) for name in mine),
         ]
         for line in lines
     ]
     heads = ["estimator", *(["n", "quantity"] if varies else []), "solved", "rank", "|bias|", "RMSE", "CPU time",
-             "seeds", "failures", *(f"{name} better, worse" for name in mine)]  # fmt: skip
+             "seeds", "not ok", *(f"{name} better, worse" for name in mine)]  # fmt: skip
     ranked = sorted({line["ranked"] for line in lines if line["rank"] is not None})
     over = f"{' or '.join(map(str, ranked))} task{'' if ranked == [1] else 's'}"
     facts = [
         f"*: yours. solved: {found.rule}.",
-        f"rank: mean rank by RMSE over {over}, failures last." if ranked else "",
+        f"rank: mean rank by RMSE over {over}, those without a result last; {_NOTHING}: some of these were not run."
+        if ranked
+        else "",
         f"|bias|, RMSE in {units}, CPU time: median over the tasks that it has.",
         "better, worse: tasks on which yours errs less, or more, on the same seeds (paired t test, Holm over the "
         f"tasks, level {ALPHA:g}).",

@@ -12,6 +12,7 @@ from mibench.report.figures import (
     Drawn,
     caption,
     column_count,
+    failures_of,
     label_edges,
     labelled,
     look,
@@ -42,7 +43,7 @@ def estimates(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
         axes.tick_params(labelleft=number % column_count(grid) == 0)
     label_edges(grid, with_unit("MI", cells, units))
     what = "Mean estimate ± standard deviation over seeds; line: truth; band: RMSE of the oracle"
-    return Drawn(figure, caption(what, cells, seeds_of(cells), others))
+    return Drawn(figure, caption(what, cells, seeds_of(cells), failures_of(cells), others))
 
 
 def _draw_task(axes: Axes, task: str, labels: list[str], cells: pd.DataFrame) -> None:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import mibench
-from mibench.display import estimator_labels, unit_of
+from mibench.display import check_folder, estimator_labels, unit_of, write_file
 from mibench.interface import InputError
 from mibench.report import WIDTHS
 
@@ -69,23 +69,22 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 
 
-def check_path(path: Path) -> None:
-    """Find out before the work whether a figure can be written there."""
+def check_path(path: Path, *, or_else: str = "") -> None:
+    """Find out before the work whether a figure can be written there; `or_else` is what else is accepted."""
     if path.suffix.lower() not in _METADATA:
-        raise InputError(f"{path} is no picture that can be written; give a file that ends in .png, .pdf or .svg")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(f"{path} cannot be written: give a file in a folder that exists")
+        accepted = f".png, .pdf or .svg{or_else}"
+        raise InputError(f"{path} is no picture that can be written; give a file that ends in {accepted}")
+    check_folder(path)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as .png, .pdf or .svg."""
     check_path(path)
+    out, suffix = io.BytesIO(), path.suffix.lower()
     with mpl.rc_context(STYLE):
         _settle(figure)
-        try:
-            figure.savefig(path, dpi=300, metadata=_METADATA[path.suffix.lower()])
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}") from error
+        figure.savefig(out, format=suffix[1:], dpi=300, metadata=_METADATA[suffix])
+    write_file(path, out.getvalue())
 
 
 def _settle(figure: Figure) -> None:
@@ -253,6 +252,13 @@ def seeds_of(cells: pd.DataFrame) -> str:
     """Say how many seeds there are for a cell."""
     low, high = int(cells["trials"].min()), int(cells["trials"].max())
     return f"{high} seed{'s' if high > 1 else ''}" if low == high else f"{low} to {high} seeds"
+
+
+def failures_of(cells: pd.DataFrame) -> str:
+    """Say of which estimators some trials are averaged nowhere."""
+    short = cells[cells["ok"] < cells["trials"]]
+    sums = cells[cells["label"].isin(short["label"])].groupby("label", sort=False)[["ok", "trials"]].sum()
+    return left_out([f"{label} {trials - ok} of {trials}" for label, ok, trials in sums.itertuples()], "failed trials")
 
 
 def listed(values: Sequence[Any], most: int = 8) -> str:

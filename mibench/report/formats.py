@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from mibench.display import ACCENTS, LETTERS
 
-# What fits a page: characters in a line, at \footnotesize, and lines. LaTeX tables that are larger are split.
-_PAGE = (80, 45)
+# Characters that fit the line of a page, by the size of the letters, and lines. LaTeX tables that are larger are split.
+_SIZES = {"footnotesize": 80, "scriptsize": 89}
+_LINES = 45
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Table:
 
 
 def to_latex(one: Table) -> str:
-    r"""Write booktabs tables, split where they are larger than a page; they need `\usepackage{booktabs}`."""
-    blocks = list(_blocks(one))
+    r"""Write booktabs tables, in smaller letters or split where they do not fit; they need `\usepackage{booktabs}`."""
+    tried = {size: list(_blocks(one, characters)) for size, characters in _SIZES.items()}
+    size, blocks = min(tried.items(), key=lambda item: len(item[1]))
     parts = []
     for position, (heads, lines) in enumerate(blocks):
         caption = one.caption if position == 0 else f"Continued ({position + 1} of {len(blocks)})."
@@ -49,7 +51,9 @@ def to_latex(one: Table) -> str:
         parts += [
             r"\begin{table}",
             r"\centering\footnotesize",
+            *([r"\addtocounter{table}{-1}"] if position else []),  # the number of the first part
             rf"\caption{{{latex(caption)}}}",
+            *([rf"\{size}"] if size != "footnotesize" else []),
             rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
             r"\toprule",
             " & ".join([latex(heads[0]), *map(_latex_head, heads[1:])]) + r" \\",
@@ -62,21 +66,21 @@ def to_latex(one: Table) -> str:
     return "\n".join(parts)
 
 
-def _blocks(one: Table) -> Iterator[tuple[tuple[str, ...], list[tuple[str, tuple[Entry, ...]]]]]:
+def _blocks(one: Table, characters: int) -> Iterator[tuple[tuple[str, ...], list[tuple[str, tuple[Entry, ...]]]]]:
     """Split a table into parts that fit on a page, as evenly as can be."""
     names = max((len(name) for name, _ in one.lines), default=0)
     widths = [
         3 + max(*(len(part) for part in _wrapped(head)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
         for j, head in enumerate(one.heads[1:])
     ]
-    groups, room = [[0]], _PAGE[0] - names - widths[0] if widths else 0
+    groups, room = [[0]], characters - names - widths[0] if widths else 0
     for j, width in enumerate(widths[1:], start=1):
         if width > room:
             groups.append([])
-            room = _PAGE[0] - names
+            room = characters - names
         groups[-1].append(j)
         room -= width
-    size = math.ceil(len(one.lines) / math.ceil(max(len(one.lines), 1) / _PAGE[1])) or 1
+    size = math.ceil(len(one.lines) / math.ceil(max(len(one.lines), 1) / _LINES)) or 1
     for group in groups:
         for start in range(0, len(one.lines), size):
             lines = [(name, tuple(line[j] for j in group)) for name, line in one.lines[start : start + size]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ from mibench.report.figures import ERROR, Drawn, caption, labelled, seeds_of, wi
 _MOST = 1.0  # nats, or bits: beyond it the colour says "far off", and the number how far
 _HEIGHT = 0.17  # inches of a row
 _SMALLEST = 3.6  # points: smaller numbers cannot be read in print
-_LETTER = 0.62  # width of a character of this font, in its size
+_LETTER = 0.62  # width of a digit of this font, in its size
+_NAME_LETTER = 0.53  # that of a letter, on average
+_NAMES = (6.0, 5.0)  # points: smaller names where that leaves room for numbers
+_CHARACTERS = 5.8  # of a number, with some room; one fewer where it has no 0 before its point
 
 
 def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = "") -> Drawn:
@@ -43,24 +47,30 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
     limit = min(_MOST, max(float(cells["bias"].abs().max()), 1e-3))
     norm = Normalize(-limit, limit)
 
-    name_width = _LETTER * 6 / 72 * max(map(len, downs)) + 0.1
-    pitch = 72 * (width - name_width) / len(acrosses)  # points of a column
+    longest, characters = max(map(len, downs)), _CHARACTERS
+    for name_size in _NAMES:
+        pitch = (72 * width - _NAME_LETTER * name_size * longest - 10) / len(acrosses)  # points of a column
+        if pitch >= _SMALLEST * characters * _LETTER:
+            break
+    else:
+        characters -= 1
     if pitch < _SMALLEST:
         raise InputError(f"{len(acrosses)} columns do not fit into {width:g} inches; name fewer, or --width double")
-    size = min(6.0, pitch / (5.4 * _LETTER))
+    size = min(6.0, pitch / (characters * _LETTER))
     tall = _LETTER * 6 / 72 * max(map(len, acrosses))
     figure = Figure(figsize=(width, _HEIGHT * len(downs) + tall + 0.65), layout="constrained")
     axes = figure.subplots()
     for _, cell in cells.iterrows():
         place = (acrosses.index(cell[columns]), downs.index(cell[rows]))
-        _draw_cell(axes, place, cell, ERROR(norm(cell["bias"])), size if size >= _SMALLEST else None)
+        shown = size if size >= _SMALLEST else None
+        _draw_cell(axes, place, cell, ERROR(norm(cell["bias"])), shown, characters)
     known = {(x, y) for x, y in zip(cells[columns], cells[rows], strict=True)}
     absent = [(i, j) for j, y in enumerate(downs) for i, x in enumerate(acrosses) if (x, y) not in known]
     if absent:  # white would be no error
         axes.plot(*zip(*absent, strict=True), linestyle="", marker="x", markersize=2.5, color="0.7")
     axes.set(xlim=(-0.5, len(acrosses) - 0.5), ylim=(len(downs) - 0.5, -0.5))
     axes.set_xticks(range(len(acrosses)), acrosses, rotation=90, fontsize=min(6.0, 0.9 * pitch))
-    axes.set_yticks(range(len(downs)), downs)
+    axes.set_yticks(range(len(downs)), downs, fontsize=name_size)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     beyond = bool((cells["bias"].abs() > limit).any())
@@ -82,13 +92,16 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
         "x: not run" if absent else "",
         f"bold: solved{rule and ', '}{rule}" if cells["solved"].eq(True).any() else "",
         f"not drawn, without a truth or a task that they support: {', '.join(silent)}" if silent else "",
+        "grey: no truth, or no trial left" if cells["bias"].isna().any() else "",
         "" if size >= _SMALLEST else "the figure is too narrow for numbers",
     ]
     return Drawn(figure, caption(f"Bias (mean − truth, {units}) of {counts}", cells, seeds_of(cells), *more))
 
 
-def _draw_cell(axes: Axes, place: tuple[int, int], cell: Any, colour: Any, size: float | None) -> None:
-    """Draw one cell; `size` is that of its number in points, None for no number."""
+def _draw_cell(
+    axes: Axes, place: tuple[int, int], cell: Any, colour: Any, size: float | None, characters: float
+) -> None:
+    """Draw one cell; `size` is that of its number in points, for so many characters, None for no number."""
     x, y = place
     failed = cell["ok"] < cell["trials"]
     has_bias = bool(pd.notna(cell["bias"]))
@@ -100,7 +113,9 @@ def _draw_cell(axes: Axes, place: tuple[int, int], cell: Any, colour: Any, size:
     if size is None:
         return
     if has_bias:
-        text = _signed(cell["bias"]) + (f"\n{cell['ok']}/{cell['trials']}" if failed else "")
+        text = _signed(cell["bias"], short=characters < _CHARACTERS) + (
+            f"\n{cell['ok']}/{cell['trials']}" if failed else ""
+        )
     elif failed and not cell["ok"]:
         text = max(cell["failures"], key=cell["failures"].get)
     else:
@@ -109,19 +124,24 @@ def _draw_cell(axes: Axes, place: tuple[int, int], cell: Any, colour: Any, size:
     bold = cell["solved"] is True
     behind = {"facecolor": face, "edgecolor": "none", "boxstyle": "square,pad=0.1"} if failed else None
     longest = max(map(len, text.split("\n")))
-    fitting = min(size, size * 5.4 / longest) if longest > 5 else size
+    fitting = size if longest < characters else size * characters / longest
+    if fitting < _SMALLEST and not has_bias:
+        text, fitting = "–", size
     axes.text(x, y, text, ha="center", va="center_baseline" if "\n" not in text else "center", linespacing=0.9,
               fontsize=min(fitting, 4.6) if "\n" in text else fitting, color="white" if dark else "black",
               weight="bold" if bold else "normal", bbox=behind)  # fmt: skip
 
 
-def _signed(value: float) -> str:
-    """Write an error with its sign, in at most six characters."""
+def _signed(value: float, *, short: bool = False) -> str:
+    """Write an error with its sign, in at most six characters; `short`: four, as .12 and with a digit less above 1."""
     if abs(value) >= 999.5:
         return f"{value:+.0e}".replace("e+0", "e").replace("-", "−")
-    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    two, one = (0.995, 9.95) if short else (9.995, 99.95)
+    digits = 2 if abs(value) < two else 1 if abs(value) < one else 0
     text = f"{value:+.{digits}f}"
-    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+    if float(text) == 0:
+        return "0" if short else f"{0:.{digits}f}"
+    return (re.sub(r"\b0\.", ".", text) if short else text).replace("-", "−")
 
 
 def _luminance(colour: Any) -> float:

@@ -18,6 +18,7 @@ from mibench.report import AGAINST
 from mibench.report.figures import (
     Drawn,
     caption,
+    failures_of,
     legend_below,
     look,
     named,
@@ -31,20 +32,27 @@ from mibench.report.figures import (
 _AXES = {"n": "n", "dim": "dimension", "mi": "true MI"}
 _MOST_PANELS = 8
 _WIDE = 12  # largest over smallest MI from which the axis is logarithmic
-_BESIDE = 0.012  # of the axis: from one estimator's error bars to the next one's
-_ROOM = 0.4  # of the least distance between two places: what the bars of all estimators take at most
+_BESIDE = 4.5  # points: from one estimator's error bars to the next one's, or markers would touch
+_ROOM = 0.7  # of the least distance between two places: what the bars of all estimators take at most
+_SMALLEST = 2.0  # points of a marker
+_FAR = (2.5, 0.5)  # times the largest truth, and nats more: estimates farther off would squash all others
 
 
 def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units: str = "nats") -> Drawn:
     """Draw estimate (mean and standard deviation over seeds) and RMSE against `n`, `dim` or `mi`; a line for each task.
 
-    At each place the error bars of the estimators stand a little beside each other. Dashed black is the truth, the
-    grey band about it and the grey line of the RMSE are the oracle's limit. `against` is by default the first of the
-    three that varies. What else varies (tasks, n) makes further lines of panels.
+    At each place the estimators stand beside each other, with smaller markers where there are many. Dashed black is
+    the truth, the grey band about it and the grey line of the RMSE are the oracle's limit. `against` is by default the
+    first of the three that varies. What else varies (tasks, n) makes further lines of panels. Estimates that are far
+    off leave the panel, and the caption names them.
     """
     if against is not None and against not in AGAINST:
         raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
-    cells, others = of_one_quantity(one_each(cells))
+    cells, others = of_one_quantity(named(one_each(cells)))
+    failed = failures_of(cells)
+    cells = cells[cells["mean"].notna()]
+    if cells.empty:
+        raise InputError("no cell has an estimate: every trial failed")
     scales = list(AGAINST) if against is None else [against]
     found = {scale: some for scale in scales if (some := placed(cells, scale)) is not None}
     if not found:
@@ -57,12 +65,12 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units
             f"scaling draws {_MOST_PANELS} tasks at most, not {len(groups)}; choose with --distribution or --suite"
         )
 
-    cells = named(cells)
     labels = list(dict.fromkeys(cells["label"]))
     figure = Figure(figsize=(width, 0.15 + 1.35 * len(groups)), layout="constrained")
     grid = figure.subplots(len(groups), 2, squeeze=False, sharex="row")
+    outside: list[str] = []
     for (left, right), group in zip(grid, groups, strict=True):
-        _draw_group(left, right, cells[cells["group"] == group], labels, scale)
+        outside += _draw_group(left, right, cells[cells["group"] == group], labels, scale, 36 * width)
         left.set_ylabel(with_unit("estimate", cells, units))
         right.set_ylabel(with_unit("RMSE", cells, units))
         if len(groups) > 1:
@@ -84,6 +92,8 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units
             seeds_of(cells),
             "oracle: RMSE of the mean pointwise MI of the same samples",
             f"at the same {_AXES[scale]} estimates stand beside each other" if len(labels) > 1 else "",
+            f"estimates outside: {', '.join(label for label in labels if label in outside)}" if outside else "",
+            failed,
             others,
         ),
     )
@@ -129,8 +139,8 @@ def _values(cells: pd.DataFrame, scale: str) -> str:
     return ", ".join(f"{value:g}" for value in sorted(cells[column].dropna().unique())[:6]) or "unknown"
 
 
-def _draw_group(left: Axes, right: Axes, cells: pd.DataFrame, labels: list[str], scale: str) -> None:
-    """Draw the estimates of one task to the left, their RMSE to the right."""
+def _draw_group(left: Axes, right: Axes, cells: pd.DataFrame, labels: list[str], scale: str, room: float) -> list[str]:
+    """Draw the estimates of one task to the left, RMSE to the right, each in `room` points; return who is outside."""
     limits = cells.groupby("x")[["truth", "oracle_rmse"]].max()
     x = limits.index.to_numpy(dtype=float)
     truth, oracle = limits["truth"].to_numpy(dtype=float), limits["oracle_rmse"].to_numpy(dtype=float)
@@ -138,27 +148,46 @@ def _draw_group(left: Axes, right: Axes, cells: pd.DataFrame, labels: list[str],
     left.plot(x, truth, color="black", linestyle=(0, (3, 2)), linewidth=0.8, zorder=2.5)
     right.plot(x, np.where(oracle > 1e-12, oracle, np.nan), color="0.75", linewidth=2)
     log = bool(x.min() > 0 and (scale != "mi" or x.max() / x.min() >= _WIDE))
-    cells = cells.assign(beside=_beside(cells, labels, log=log))
+    beside, step, points = _beside(cells, labels, room, log=log)
+    cells = cells.assign(beside=beside)
     for place, label in enumerate(labels):
         line = cells[cells["label"] == label].sort_values("x")
-        left.errorbar(line["beside"], line["mean"], yerr=line["sd"].fillna(0), elinewidth=0.6, **look(place))
-        right.plot(line["x"], line["rmse"].where(line["rmse"] > 0), **look(place))
+        style = look(place)
+        style["markersize"] = min(style["markersize"], max(0.9 * step * points, _SMALLEST))
+        left.errorbar(line["beside"], line["mean"], yerr=line["sd"].fillna(0), elinewidth=0.6, **style)
+        right.plot(line["beside"], line["rmse"].where(line["rmse"] > 0), **style)
     if log:
         for axes in (left, right):
             axes.set_xscale("log")
         plain_log(left.xaxis)
+    names = [f"{mark:g}" for mark in x]
+    if np.diff(np.log(x) if log else x).min() * points > 3.7 * max(map(len, names)) + 4:  # there is room for the names
+        left.set_xticks(x, names)
+        left.set_xticks([], minor=True)
     if cells["rmse"].gt(0).any():
         right.set_yscale("log")
         plain_log(right.yaxis)
+    far = _FAR[0] * np.nanmax(np.abs(truth), initial=0.0) + _FAR[1]
+    outside = (cells["mean"] - cells["truth"]).abs() > far
+    if outside.any():
+        near, spread = cells[~outside], cells["sd"].fillna(0)[~outside].clip(upper=far)
+        low, high = ([*(near["mean"] + sign * spread), *truth] for sign in (-1, 1))
+        margin = 0.05 * (np.nanmax(high) - np.nanmin(low)) or far
+        left.set_ylim(np.nanmin(low) - margin, np.nanmax(high) + margin)
+    return list(cells["label"][outside])
 
 
-def _beside(cells: pd.DataFrame, labels: list[str], *, log: bool) -> Array:
-    """Move those that stand at one place beside each other, by equal steps on the axis that is drawn."""
+def _beside(cells: pd.DataFrame, labels: list[str], room: float, *, log: bool) -> tuple[Array, float, float]:
+    """Move those that stand at one place beside each other, on an axis that has `room` points with its labels.
+
+    Returns their places, and on the axis that is drawn the step from one to the next and how many points a unit has.
+    """
     places = cells["x"].to_numpy(dtype=float)
     marks = np.unique(np.log(places) if log else places)
     ranks = cells["label"].map(labels.index).groupby(cells["x"]).rank()  # one that stands alone stays where it is
     count = cells.groupby("x")["label"].transform("size")
-    step = min(_BESIDE * (marks[-1] - marks[0]), _ROOM * np.diff(marks).min() / max(count.max() - 1, 1))
+    length, whole, most = 0.9 * (room - 40), marks[-1] - marks[0], max(count.max() - 1, 1)
+    step = min(_BESIDE / length * whole, _ROOM * np.diff(marks).min() / most)
     beside = (ranks - (count + 1) / 2) * step
     moved: Array = (places * np.exp(beside) if log else places + beside).to_numpy()
-    return moved
+    return moved, step, length / (whole + most * step)

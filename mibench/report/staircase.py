@@ -16,6 +16,7 @@ from mibench.report.figures import (
     Drawn,
     caption,
     column_count,
+    failures_of,
     label_edges,
     labelled,
     legend_below,
@@ -62,7 +63,7 @@ def staircase(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
     handles = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
     legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.9)])
     what = "Estimates (mean ± standard deviation over seeds) along steps of the true MI"
-    return Drawn(figure, caption(what, found, seeds_of(found), others))
+    return Drawn(figure, caption(what, found, seeds_of(found), failures_of(found), others))
 
 
 def training_staircase(

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 Cell = Mapping[str, Any]
 Columns = Literal["tasks", "estimators"]
 _BOLD = (
-    "Bold: the best of a task, and what is within two standard errors of the difference from it (as of independent "
-    "runs, which is cautious: all estimators see the same samples); only where every trial is ok."
+    "Bold: the best of a task, and what lies within two standard errors of it, its own; only where every trial is ok."
 )
 _NOTHING = "–"
 _MOST_DECIMALS = 4
@@ -62,7 +61,7 @@ def table(
             return display.to_csv(_cell_lines(found, score, units))
         tables = [grid(group, score, columns, units, rule) for group in by_quantity(found) if _has(group, score)]
     if not tables:
-        raise InputError(f"no estimate here has a {score} to show: --score mean needs no truth and one seed")
+        raise InputError(f"there is no {score} to show for these rows; --score mean needs neither truth nor two seeds")
     return "\n\n".join(WRITERS[form](one) for one in tables)
 
 
@@ -176,8 +175,9 @@ def measured(cell: Cell, score: str) -> tuple[float | None, float | None, float 
 def best_of(cells: Sequence[Cell], score: str) -> list[Cell]:
     """Return the best of the cells of one task, and those that cannot be told from it.
 
-    These are at most two standard errors of the difference away. A cell takes part where all its trials are ok (one
-    that fails on hard samples would look good on the others) and its standard error is known; one alone is no best.
+    These are at most two standard errors away, those of the best one: with their own, an estimator that scatters wildly
+    could be told from none. A cell takes part where all its trials are ok (one that fails on hard samples would look
+    good on the others) and its standard error is known; one alone is no best.
     """
     taking_part = []
     for cell in cells:
@@ -187,7 +187,7 @@ def best_of(cells: Sequence[Cell], score: str) -> list[Cell]:
     if len(taking_part) < 2:
         return []
     least, its_error, _ = min(taking_part, key=lambda one: one[0])
-    return [cell for value, error, cell in taking_part if value - least <= 2 * math.hypot(error, its_error)]
+    return [cell for value, _, cell in taking_part if value - least <= 2 * its_error]
 
 
 def entry(cell: Cell, score: str, units: str = "nats", *, best: bool = False) -> Entry:
@@ -241,7 +241,8 @@ def rounded(value: float, error: float | None) -> tuple[str, str]:
     """Write a value to the decimal of its error, and the error to one digit, or two where the first is a 1."""
     if value == 0 and not error:
         return "0", ""
-    if max(abs(value), error or 0.0) >= 1e6:
+    largest = max(abs(value), error or 0.0)
+    if largest >= 1e6 or largest < 0.5 * 10.0**-_MOST_DECIMALS:  # which would be written as 0
         return f"{value:.2e}", "" if error is None else f"{error:.0e}"
     decimals = _decimals(abs(value), 3) if error is None else _decimals(error, 1 + (_first_digit(error) == 1))
     text, after = (f"{number:.{decimals}f}" for number in (value, error or 0.0))
@@ -271,7 +272,7 @@ def _caption(cells: Sequence[Cell], score: str, units: str, rule: str, *, bold: 
         f"{title(score, quantity)}{unit and ' ' + unit}",
         *([f"dimensions {sizes.pop()}"] if len(sizes) == 1 else []),
         f"n = {_span(cell['n'] for cell in cells)}",
-        f"{_span(cell['trials'] for cell in cells)} trials a cell",
+        f"{_counted((cell['trials'] for cell in cells), 'trial')} a cell",
     ]
     rules = [f"Solved: {rule}." for _ in [rule] if rule and score == "solved"]
     return " ".join(["; ".join(facts) + ".", *rules, *([_BOLD] if bold else []), *_stale(cells)])
@@ -285,9 +286,14 @@ def _words(quantity: str) -> str:
     return "mutual information" if quantity == "mi" else quantity
 
 
-def _span(values: Iterator[int]) -> str:
+def _span(values: Iterable[int]) -> str:
     distinct = sorted(set(values))
     return ", ".join(map(str, distinct)) if len(distinct) < 4 else f"{distinct[0]} to {distinct[-1]}"
+
+
+def _counted(values: Iterable[int], name: str) -> str:
+    numbers = _span(values)
+    return f"{numbers} {name}" if numbers == "1" else f"{numbers} {name}s"
 
 
 def _cell_lines(found: Sequence[Cell], score: str, units: str) -> list[dict[str, Any]]:
@@ -328,11 +334,11 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "", units: str = "na
     first = lines[0]
     unit = display.unit_of(first["quantity"], units)
     facts = [
-        f"Estimators of {_words(first['quantity'])} at n = {first['n']}, over {_span(line['tasks'] for line in lines)}"
-        " tasks.",
+        f"Estimators of {_words(first['quantity'])} at n = {first['n']}, over "
+        f"{_counted((line['tasks'] for line in lines), 'task')}.",
         f"Solved: {rule}." if rule else "",
-        f"Rank: by RMSE, 1 is best, mean over the {first['ranked']} tasks that all of them have, with its bootstrap "
-        "interval over tasks; failures rank last."
+        f"Rank: by RMSE, 1 is best, mean over {_counted([first['ranked']], 'task')}, with its bootstrap interval "
+        f"over tasks; failures rank last{_missing(lines)}."
         if first["ranked"]
         else "",
         f"|bias| and RMSE{unit and ' ' + unit}, and CPU time: median over tasks. Failures: trials without an estimate.",
@@ -340,6 +346,10 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "", units: str = "na
     ]
     heads = ("estimator", "solved", "rank", "|bias|", "RMSE", "CPU time", "failures")
     return Table(" ".join(fact for fact in facts if fact), heads, tuple(shown))
+
+
+def _missing(lines: Sequence[Mapping[str, Any]]) -> str:
+    return f"; {_NOTHING}: not run on all of them" if any(line["rank"] is None for line in lines) else ""
 
 
 def _ranked(line: Mapping[str, Any]) -> Entry:
@@ -363,12 +373,16 @@ def summaries(
 ) -> list[list[dict[str, Any]]]:
     """Sum up each estimator at each n over its tasks, the best rank first: a list for each quantity and n.
 
-    `ranked` are those of the cells that are ranked (default: all); estimators that have none of them have no rank.
+    `ranked` are those of the cells that are ranked (default: of the estimators that have all tasks of their n; of all
+    where none has); estimators that have none of them have no rank.
     """
     found, groups = records(cells), []
+    if ranked is None:
+        whole = having_all(found, found)
+        ranked = cells[whole] if any(whole) else cells
     for group in by_quantity(found):
         quantity = group[0]["quantity"]
-        ranks = scoring.ranks(cells if ranked is None else ranked, quantity=quantity)
+        ranks = scoring.ranks(ranked, quantity=quantity)
         places = {(_method(line), line["n"]): line for line in _known_only(ranks) if line["tasks"]}
         for n in sorted({cell["n"] for cell in group}):
             lines = []
@@ -391,6 +405,17 @@ def summaries(
                 )
             groups.append(sorted(lines, key=lambda line: math.inf if line["rank"] is None else line["rank"]))
     return groups
+
+
+def having_all(cells: Sequence[Cell], others: Sequence[Cell]) -> list[bool]:
+    """Whether each cell is of an estimator that has all tasks that any of the others has at that n."""
+    having: dict[Any, set[Any]] = {}
+    needed: dict[Any, set[Any]] = {}
+    for cell in cells:
+        having.setdefault((_method(cell), cell["n"]), set()).add(task_of(cell))
+    for cell in others:
+        needed.setdefault((cell["quantity"], cell["n"]), set()).add(task_of(cell))
+    return [having[_method(cell), cell["n"]] >= needed.get((cell["quantity"], cell["n"]), set()) for cell in cells]
 
 
 def _method(cell: Cell) -> str:

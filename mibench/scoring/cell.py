@@ -102,7 +102,7 @@ def cells(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, solved: Solved = 
     groups = frame.groupby(code)
 
     table = frame.loc[first, [*CELL, "quantity"]].reset_index(drop=True)
-    table["params"] = table["params"].map(json.loads)
+    table["params"] = as_mappings(table["params"])
     table["interval"] = table["interval"].where(table["interval"].notna(), None)
     table["trials"] = np.bincount(code, minlength=len(first))
     table["ok"] = np.bincount(code[ok], minlength=len(first))
@@ -181,7 +181,9 @@ def _columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> pd.Data
         for name, column in columns.items():
             column.extend([row.get(name) for row in block] if name in _NUMBERS else [row[name] for row in block])
     kinds = {name: np.float64 if name in _NUMBERS else np.int64 if name in _WHOLE else object for name in names}
-    return pd.DataFrame({name: np.array(column, dtype=kinds[name]) for name, column in columns.items()})
+    # As Series they keep their type: a DataFrame of arrays would turn words into strings, which cost a second to undo.
+    arrays = {name: np.array(column, dtype=kinds[name]) for name, column in columns.items()}
+    return pd.DataFrame({name: pd.Series(array, dtype=kinds[name]) for name, array in arrays.items()})
 
 
 def as_text(params: pd.Series[Any]) -> pd.Series[Any]:
@@ -194,6 +196,11 @@ def as_text(params: pd.Series[Any]) -> pd.Series[Any]:
         key: value if isinstance(value, str) else json.dumps(value, sort_keys=True) for key, value in distinct.items()
     }
     return pd.Series([texts[key] for key in reprs], dtype=object)
+
+
+def as_mappings(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Read what `as_text` wrote; each distinct text once."""
+    return texts.map({text: json.loads(text) for text in texts.unique()})
 
 
 def asked_level(frame: pd.DataFrame) -> pd.Series[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from mibench.scoring.cell import (
     METHOD,
     ROUNDING,
     TASK,
+    as_mappings,
     as_text,
     asked_level,
     number,
@@ -36,9 +36,10 @@ def ranks(cells: pd.DataFrame, *, score: str = "rmse", quantity: str = "mi") -> 
         rank = mean over tasks of 1 + #{better estimators} + #{equal others} / 2.
 
     Failures rank last: first counts the share of failed trials (a trial skipped as not supported is one), then the
-    score. So an estimator with failed trials is behind all that have none, and those without any result are last and
-    equal. `rank_low` and `rank_high` are a percentile bootstrap over tasks: how the average might be on other tasks of
-    their kind, which the tasks of a suite are only if it was drawn that way. One task gives no interval.
+    score; scores that agree to nine digits are equal. So an estimator with failed trials is behind all that have none,
+    and those without any result are last and equal. `rank_low` and `rank_high` are a percentile bootstrap over tasks:
+    how the average might be on other tasks of their kind, which the tasks of a suite are only if it was drawn that way.
+    One task gives no interval.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def ranks(cells: pd.DataFrame, *, score: str = "rmse", quantity: str = "mi") -> 
         method=number([texts[name] for name in METHOD]),
         task=number([texts[name] for name in TASK]),
         failed=1 - chosen["ok"] / chosen["trials"],
-        score=chosen[score].fillna(np.inf),
+        score=chosen[score].fillna(np.inf).map("{:.8e}".format).astype(float),
     )
     parts = []
     for n, some in chosen.groupby("n"):
@@ -127,7 +128,7 @@ def paired_differences(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, quan
     found["low"], found["high"] = found["difference"] - reach, found["difference"] + reach
     found["p_holm"] = found.groupby("task")["p"].transform(lambda p: holm(p.to_numpy()))
 
-    frame["params"] = frame["params"].map(json.loads)
+    frame["params"] = as_mappings(frame["params"])
     methods = frame.drop_duplicates("method").set_index("method")[list(METHOD)]
     tasks = frame.drop_duplicates("task").set_index("task")[list(TASK)]
     sides = [methods.reindex(found[side]).add_suffix(f"_{side}").reset_index(drop=True) for side in ("a", "b")]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mibench.interface import Array
-from mibench.scoring.cell import LAW, METHOD, ROUNDING, asked_level, number, read
+from mibench.scoring.cell import LAW, METHOD, ROUNDING, as_mappings, asked_level, number, read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +57,7 @@ def association(
         laws = frame.drop_duplicates("law").set_index("law")[list(LAW)]
         given = {law: mi.get(tuple(key), np.nan) for law, *key in laws.itertuples()}
         frame["mi"] = frame["mi"].fillna(frame["law"].map(given))
-    frame["params"] = frame["params"].map(json.loads)
+    frame["params"] = as_mappings(frame["params"])
     entries = []
     for _, some in frame.groupby(group):
         ok = some[some["status"] == "ok"]

@@ -1,0 +1,130 @@
+"""Figures, tables, reports and files of rows that are there already."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from pathlib import Path
+from typing import Any
+
+import mibench
+from mibench import display, reference, scoring, selection
+from mibench.cli import given
+from mibench.interface import InputError
+from mibench.progress import say
+from mibench.report import WIDTHS, citations, marked, tables
+from mibench.store import Store
+
+
+def plot(options: argparse.Namespace) -> int:
+    """Draw a figure."""
+    from mibench.report import drawing, figures  # matplotlib, which the other commands need not wait for
+
+    path = Path(options.out or f"{options.kind}.pdf")
+    figures.check_path(path)
+    width = WIDTHS[options.width]
+    if options.against is not None and options.kind != "scaling":
+        raise InputError(f"--against is for scaling, not for {options.kind}")
+    if options.solved is not None and options.kind not in drawing.SOLVED:
+        raise InputError(f"--solved is for {', '.join(drawing.SOLVED)}, not for {options.kind}")
+    if options.units != "nats" and options.kind in drawing.UNITLESS:
+        raise InputError(f"--units {options.units} is not for {options.kind}")
+    if options.kind == "samples":
+        drawn = drawing.draw_samples(given.items(options.distribution), width, **given.size(options))
+    else:
+        words = {} if options.against is None else {"against": options.against}
+        rule = given.rule(options)
+        drawn = drawing.draw(options.kind, _selected(options), width, units=options.units, rule=rule, **words)
+    figures.save(drawn.figure, path)
+    print(f"{path}\n{drawn.caption}", flush=True)
+    return 0
+
+
+def table(options: argparse.Namespace) -> int:
+    """Write a table, or the citations of what is in it."""
+    given.check_out(options)
+    if options.solved is not None and (options.score not in ("solved", "summary") or options.bibtex):
+        raise InputError("--solved is for --score solved or summary: no other table shows what is solved")
+    rows = _selected(options)
+    if options.bibtex:
+        text, without = citations.bibtex(scoring.cells(rows))
+        if without:
+            say(f"no citation is known of {', '.join(without)}")
+    else:
+        rule = given.rule(options)
+        layout = {"columns": options.columns, "units": options.units}
+        cells = scoring.cells(marked(rows), solved=rule)
+        text = tables.table(cells, options.score, options.format, **layout, rule=str(rule))
+        if options.solved is not None and options.format == "csv":  # which has no caption
+            say(f"solved: {rule}")
+    given.write(text, options)
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the report."""
+    from mibench.report import page
+
+    given.check_out(options)
+    rows = _selected(options)
+    if options.reference:
+        source, ran_on = f"the reference rows of mibench {mibench.__version__}", reference.environments()
+    elif options.rows is not None:
+        source, ran_on = options.rows, {}
+    else:
+        source, ran_on = options.store, environments(options.store)
+    how = {"units": options.units, "rule": given.rule(options)}
+    given.write(page.page(rows, ran_on, source=source, created=today(), **how), options)
+    return 0
+
+
+def environments(path: str) -> dict[str, dict[str, Any]]:
+    store = Store(path)
+    try:
+        return store.environments()
+    finally:
+        store.close()
+
+
+def today() -> str:
+
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write the rows as they are."""
+    given.check_out(options)
+    if not Path(options.store).exists():
+        raise InputError(f"there is no store {options.store}; `mibench run` makes one, --store names another")
+    if options.format == "parquet" and not options.out:
+        raise InputError("--format parquet needs --out FILE")
+    store = Store(options.store)
+    rows = store.rows() if options.all_attempts else list(store.latest().values())
+    store.close()
+    rows = display.in_units(rows, options.units)
+    if options.format == "parquet":
+        display.to_parquet(rows, Path(options.out))
+    else:
+        given.write(display.to_json(rows) if options.format == "json" else display.to_csv(rows), options)
+    return 0
+
+
+def _selected(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows that are there already, as the options of `_add_selection` choose them; notes on them are said."""
+    filters = selection.Filters(
+        estimators=given.items(options.estimator),
+        distributions=given.items(options.distribution),
+        suites=given.items(options.suite),
+        **given.size(options),
+        n=given.sample_sizes(options),
+        seeds=options.seeds,
+        first_seed=options.first_seed,
+        device=options.device,
+        interval=options.interval,
+        level=options.level,
+        keep_stale=options.keep_stale,
+    )
+    rows, notes = selection.select(filters, store=options.store, rows_file=options.rows, shipped=options.reference)
+    for note in notes:
+        say(note)
+    return rows
