@@ -19,7 +19,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make bench      speed benchmarks"
-	@echo "make figures    draw the pictures of the README from the reference rows and two small runs, a minute"
+	@echo "make figures    draw the pictures of the README and write results/bmi.md, from the reference rows and two small runs"
 	@echo "make clean      remove .venv and everything else that was built"
 
 setup: $(READY)
@@ -34,6 +34,7 @@ $(READY): pyproject.toml constraints.txt
 
 run: $(READY)
 	$(BIN)/python -m mibench run --estimator ksg,cca,gaussian-copula --dim 5 --n 2000 --seeds 5 --jobs $(JOBS) $(ARGS)
+	@echo "Stored in results/mibench.sqlite. README.md says how to read the table; source .venv/bin/activate gives you the command mibench."
 
 test: $(READY)
 	$(PYTEST) -n $(JOBS) -m "not slow" $(ARGS)
@@ -59,6 +60,7 @@ PLOT := $(BIN)/python -m mibench plot
 SMALL := $(BIN)/python -m mibench run --store build/figures.sqlite --jobs $(JOBS) --distribution 'gaussian-sparse,half-cube[base=gaussian-sparse]'
 figures: $(READY)
 	$(PLOT) estimates --reference --suite core --dim 5 --n 10000 --estimator binning,cca,gaussian-copula,infonce,ksg,mine --width double --out results/figures/core-dim5.png
+	$(BIN)/python -m mibench table --reference --suite bmi --n 10000 --score summary --format markdown --out results/bmi.md
 	$(PLOT) heatmap --reference --suite bmi --n 10000 --width double --out results/figures/heatmap.png
 	$(PLOT) bias-variance --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/bias-variance.png
 	$(PLOT) pareto --reference --suite bmi --n 10000 --estimator $(SOME),density-ratio,doe,kl --out results/figures/pareto.png
