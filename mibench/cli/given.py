@@ -94,6 +94,18 @@ def memory(text: str) -> int:
 # What commands read from the options, and write where they say
 
 
+def what(options: argparse.Namespace) -> dict[str, Any]:
+    """Which trials are meant, to be run or found."""
+    return {
+        "estimators": items(options.estimator),
+        "distributions": items(options.distribution),
+        "suites": items(options.suite),
+        **size(options),
+        "n": sample_sizes(options),
+        **{key: getattr(options, key) for key in ("seeds", "first_seed", "device", "interval", "level")},
+    }
+
+
 def size(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "dim_x": options.dim if options.dim_x is None else options.dim_x,

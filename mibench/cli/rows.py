@@ -111,19 +111,7 @@ def export(options: argparse.Namespace) -> int:
 
 def _selected(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows that are there already, as the options of `_add_selection` choose them; notes on them are said."""
-    filters = selection.Filters(
-        estimators=given.items(options.estimator),
-        distributions=given.items(options.distribution),
-        suites=given.items(options.suite),
-        **given.size(options),
-        n=given.sample_sizes(options),
-        seeds=options.seeds,
-        first_seed=options.first_seed,
-        device=options.device,
-        interval=options.interval,
-        level=options.level,
-        keep_stale=options.keep_stale,
-    )
+    filters = selection.Filters(**given.what(options), keep_stale=options.keep_stale)
     rows, notes = selection.select(filters, store=options.store, rows_file=options.rows, shipped=options.reference)
     for note in notes:
         say(note)

@@ -17,18 +17,7 @@ from mibench.store import Store
 
 def run(options: argparse.Namespace) -> int:
     """Run trials and print their scores."""
-    request = runner.Request(
-        estimators=given.items(options.estimator),
-        distributions=given.items(options.distribution),
-        suites=given.items(options.suite),
-        **given.size(options),
-        n=given.sample_sizes(options),
-        seeds=options.seeds,
-        first_seed=options.first_seed,
-        device=options.device,
-        interval=options.interval,
-        level=options.level,
-    )
+    request = runner.Request(**given.what(options))
     given.check_out(options)
     given.check_level(options)
     trials, notes, gpu = runner.plan(request)
