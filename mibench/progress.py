@@ -71,7 +71,7 @@ class ProgressDisplay:
             return
         now = time.monotonic()
         elapsed = now - self._started
-        if now - self._said >= _PLAIN_EVERY_S or (self.done == self.total and elapsed >= 1.0):
+        if now - self._said >= _PLAIN_EVERY_S or (self.done == self.total > 1 and elapsed >= 1.0):
             left = (
                 f"about {elapsed / self.done * (self.total - self.done):.0f} s left" if self.done < self.total else ""
             )
