@@ -9,6 +9,7 @@ import argparse
 import importlib
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -101,8 +102,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mibench {mibench.__version__}")
     commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
 
-    def command(name: str, function: str, text: str, example: str | None = None) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text, epilog=example, allow_abbrev=False)
+    def command(name: str, function: str, text: str, below: str | None = None) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=text,
+            description=textwrap.fill(text, 79),
+            epilog=below,  # whose lines are kept
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         added.set_defaults(command=function)
         return added
 
@@ -163,11 +171,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_device(consistency)
     _add_output(consistency, ("table", "json", "csv"), units=True)
 
+    kinds = "\n".join(f"  {kind:<13}  {text}" for kind, text in KINDS.items())
     plot = command(
-        "plot", "rows.plot", "draw stored rows as a figure; prints where it is and what its caption must say"
+        "plot",
+        "rows.plot",
+        "draw stored rows as a figure; prints where it is and what its caption must say",
+        f"kinds:\n{kinds}",
     )
-    kinds = ", ".join(f"{kind}: {text}" for kind, text in KINDS.items())
-    plot.add_argument("kind", choices=tuple(KINDS), metavar="kind", help=kinds)
+    plot.add_argument("kind", choices=tuple(KINDS), metavar="kind", help="what is drawn, see below")
     plot.add_argument("--out", metavar="FILE", help="write to this .pdf, .svg or .png (default KIND.pdf)")
     plot.add_argument(
         "--width", choices=tuple(WIDTHS), default="single", help="one column of a paper, 3.4 inches, or two, 7 inches"
@@ -324,7 +335,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
     _add_store(parser)
     parser.add_argument("--device", choices=("cpu", "cuda"), help="rows of this device (default: of any)")
-    _add_interval(parser)
+    parser.add_argument("--interval", choices=METHODS, help="rows with this interval (default: with any, or none)")
+    parser.add_argument("--level", type=given.level, metavar="P", help="rows of this nominal coverage (default: any)")
 
 
 def _add_size(parser: argparse.ArgumentParser) -> None:
