@@ -133,9 +133,24 @@ def test_texts_of_rows_stay_texts(text: str) -> None:
 def test_it_says_what_ran(text: str) -> None:
     seen = Reader(text).seen
     assert "13: 9 ok, 3 error, 1 skipped" in re.sub(r"\s+", " ", seen)
-    for words in ("0 to 4, 7", "100, 1000", "0.1.0, revision 0123456789ab, with uncommitted changes", "numpy 2.4.6",
+    for words in ("0 to 4, 7", "100, 1000", "0123456789ab with uncommitted changes", "numpy 2.4.6",
                   "A processor, 2 cores", "12, from 2026-01-02T03:04:05+00:00"):  # fmt: skip
         assert words in seen, words
+
+
+def test_runs_that_only_the_commit_and_the_command_tell_apart_are_one() -> None:
+    environments = {
+        "abc": ENVIRONMENT,
+        "def": {**ENVIRONMENT, "git_revision": "fedcba9876543210", "command": "mibench run again"},
+        "ghi": {**ENVIRONMENT, "cpu": "Another"},
+    }
+    rows = [row(0.4, environment=name, seed=seed) for seed, name in enumerate(environments)]
+    seen = Reader(page(rows, environments, source="rows.sqlite", created="2026-01-02")).seen
+    assert "Where (1 of 2)" in seen
+    assert "Where (3" not in seen
+    assert "0123456789ab with uncommitted changes, fedcba987654 with uncommitted changes" in seen
+    assert "abc, def" in seen
+    assert "mibench run again" in seen
 
 
 def test_failures_come_once_with_their_seeds(text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.resources
 import inspect
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ _AT_EACH_N = ("heatmap", "bias-variance", "pareto")
 _OVER_ALL = ("scaling", "staircase", "calibration")
 _SMALL = ("bias-variance", "pareto", "calibration")  # one column of a paper is enough for a few estimators
 _FEW = 10
+_OF_ONE_RUN = ("command", "git_revision", "git_dirty")
+_MOST_RUNS = 8  # whose command, commit and number are written out
 _WORST = 8  # tasks of an estimator
 _MOST_FAILURES = 300  # lines; the rest is counted
 _WIDE = 360  # points: a figure that is wider is scrolled on a narrow screen, and not shrunk to what nobody can read
@@ -64,7 +67,7 @@ def page(
         created=created,
         source=source,
         counts=_counts(rows, records),
-        environments=list(_environments(rows, environments)),
+        environments=_environments(rows, environments),
         summaries=[
             _html(tables.summary(lines, str(rule), units), "sortable") for lines in tables.summaries(cells, units)
         ],
@@ -112,29 +115,43 @@ def _counts(rows: Sequence[Row], records: Sequence[tables.Cell]) -> dict[str, An
     }
 
 
-def _environments(rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Describe each environment that made some of the rows, in the order of time."""
+def _environments(rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Describe where the rows were made, in the order of time: runs that only commit and command tell apart are one."""
     made: dict[str, list[Row]] = {}
-    for row in rows:
-        made.setdefault(row["environment"] or "not recorded", []).append(row)
-    for identity, own in sorted(made.items(), key=lambda item: (min(r["created_utc"] or "" for r in item[1]), item[0])):
-        found = dict(known.get(identity, {}))
-        dates = sorted(row["created_utc"] for row in own if row["created_utc"])
-        dirty = ", with uncommitted changes" if found.get("git_dirty") else ""
-        revision = f", revision {found['git_revision'][:12]}{dirty}" if found.get("git_revision") else ""
+    for row in sorted(rows, key=lambda row: (row["created_utc"] or "", row["environment"] or "")):
+        shared = {key: value for key, value in known.get(row["environment"], {}).items() if key not in _OF_ONE_RUN}
+        made.setdefault(json.dumps(shared, sort_keys=True), []).append(row)
+    described = []
+    for where, own in made.items():
+        found, ids = json.loads(where), list(dict.fromkeys(row["environment"] or "not recorded" for row in own))
+        runs = [known.get(identity, {}) for identity in ids]
+        dates = [row["created_utc"] for row in own if row["created_utc"]]
         libraries = ", ".join(f"{name} {number}" for name, number in found.get("libraries", {}).items() if number)
         facts = {
             "trials": f"{len(own)}{f', from {dates[0]} to {dates[-1]}' if dates else ''}",
-            "command": found.get("command"),
-            "mibench": f"{found['mibench']}{revision}" if found.get("mibench") else None,
+            "command": _first([run["command"] for run in runs if run.get("command")], "\n"),
+            "mibench": found.get("mibench"),
+            "revision": _first([_revision(run) for run in runs if run.get("git_revision")]),
             "python": found.get("python"),
             "libraries": libraries,
             "platform": found.get("platform"),
             "processor": f"{found['cpu']}, {found.get('cores')} cores" if found.get("cpu") else None,
             "GPU": found.get("gpu"),
             "jobs": f"{found['jobs']}, threads of each: {found.get('threads')}" if found.get("jobs") else None,
+            "environment": _first(ids),
         }
-        yield {"id": identity, "facts": {key: value for key, value in facts.items() if value}}
+        described.append({key: value for key, value in facts.items() if value})
+    return described
+
+
+def _revision(run: Mapping[str, Any]) -> str:
+    return f"{run['git_revision'][:12]}{' with uncommitted changes' if run.get('git_dirty') else ''}"
+
+
+def _first(texts: Sequence[str], between: str = ", ") -> str:
+    different = list(dict.fromkeys(texts))
+    more = [f"and {len(different) - _MOST_RUNS} more"] if len(different) > _MOST_RUNS else []
+    return between.join([*different[:_MOST_RUNS], *more])
 
 
 def _spans(numbers: Iterator[int]) -> str:
