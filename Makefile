@@ -55,7 +55,7 @@ bench: $(READY)
 	$(PYTEST) benchmarks --benchmark-enable --benchmark-columns=min,median,stddev,rounds $(ARGS)
 
 # A few estimators of different families where a figure of all of them would be crowded.
-SOME := cca,flo,gaussian-copula,infonce,ksg,mine,smile
+SOME := cca,density-ratio,doe,gaussian-copula,infonce,ksg,mine,smile
 PLOT := $(BIN)/python -m mibench plot
 SMALL := $(BIN)/python -m mibench run --store build/figures.sqlite --jobs $(JOBS) --distribution 'gaussian-sparse,half-cube[base=gaussian-sparse]'
 figures: $(READY)
@@ -63,7 +63,7 @@ figures: $(READY)
 	$(BIN)/python -m mibench table --reference --suite bmi --n 10000 --score summary --format markdown --out results/bmi.md
 	$(PLOT) heatmap --reference --suite bmi --n 10000 --width double --out results/figures/heatmap.png
 	$(PLOT) bias-variance --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/bias-variance.png
-	$(PLOT) pareto --reference --suite bmi --n 10000 --estimator $(SOME),density-ratio,doe,kl --out results/figures/pareto.png
+	$(PLOT) pareto --reference --suite bmi --n 10000 --estimator $(SOME),compressed,gmm --out results/figures/pareto.png
 	$(PLOT) scaling --reference --suite core --n 10000 --against dim --estimator $(SOME) --width double --out results/figures/scaling.png
 	$(PLOT) staircase --reference --suite staircase --n 10000 --estimator $(SOME) --width double --out results/figures/staircase.png
 	$(PLOT) samples --distribution '1v1-AI' --out results/figures/samples.png
