@@ -12,7 +12,7 @@ from mibench import display, reference, scoring, selection
 from mibench.cli import given
 from mibench.interface import InputError
 from mibench.progress import say
-from mibench.report import WIDTHS, citations, marked, tables
+from mibench.report import WIDTHS, citations, dependence, marked, tables
 from mibench.store import Store
 
 
@@ -50,6 +50,8 @@ def table(options: argparse.Namespace) -> int:
         text, without = citations.bibtex(scoring.cells(rows))
         if without:
             say(f"no citation is known of {', '.join(without)}")
+    elif options.score == "dependence":
+        text = dependence.table(rows, options.format)
     else:
         rule = given.rule(options)
         layout = {"columns": options.columns, "units": options.units}

@@ -17,7 +17,7 @@ KINDS = {
     "learning": "training and validation curves of trials",
     "samples": "what a distribution looks like; needs --distribution",
 }
-# Score of a table -> what it shows; the last one has a line for each estimator, the others one for each task.
+# Score of a table -> what it shows; the last two have a line for each estimator, the others one for each task.
 SCORES = {
     "mean": "mean estimate ± sd over seeds",
     "bias": "bias ± standard error",
@@ -27,6 +27,7 @@ SCORES = {
     "solved": "tasks solved",
     "cost": "median CPU time of a trial",
     "summary": "each estimator over all its tasks",
+    "dependence": "whether estimates grow with MI: rank correlation, AUC, saturation",
 }
 FORMATS = ("latex", "markdown", "html", "csv")
 AGAINST = ("n", "dim", "mi")  # what `scaling` may stand on

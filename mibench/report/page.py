@@ -22,7 +22,7 @@ import mibench
 from mibench import display, scoring
 from mibench.interface import InputError, parameters_of
 from mibench.registry import estimators, write_value
-from mibench.report import STALE, WIDTHS, figures, formats, marked, tables
+from mibench.report import STALE, WIDTHS, dependence, figures, formats, marked, tables
 from mibench.report.drawing import draw
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def page(
     names = list(dict.fromkeys(row["estimator"] for row in rows))
     failures = list(_failures(rows))
     drawn, undrawn = _figures(rows, units, rule)
+    orders = dependence.lines(rows) if any(row["quantity"] != "mi" for row in rows) else []
     return _template().render(
         version=mibench.__version__,
         created=created,
@@ -71,6 +72,7 @@ def page(
         summaries=[
             _html(tables.summary(lines, str(rule), units), "sortable") for lines in tables.summaries(cells, units)
         ],
+        orders=[_html(table, "sortable") for table in dependence.by_n(orders)],
         grids=[
             (tables.title(score, group[0]["quantity"]), _html(tables.grid(group, score, units=units)))
             for group in tables.by_quantity(records)

@@ -45,10 +45,12 @@ def table(
 ) -> str:
     """Write estimators x tasks, one table for each quantity; or each estimator over all its tasks ("summary").
 
+    (`mibench.report.dependence` writes the table of that name, which takes rows.)
+
     `form` is one of `FORMATS`. `columns` says what goes across (default: the fewer of the two), `rule` in words when a
     task counts as solved. CSV has a line for each cell instead of a grid, with every digit.
     """
-    if form not in FORMATS or score not in SCORES:
+    if form not in FORMATS or score not in SCORES or score == "dependence":
         raise InputError(f"a table is {', '.join(FORMATS)} of {', '.join(SCORES)}, not {form} of {score}")
     if score == "summary":
         groups = summaries(cells, units)
