@@ -597,6 +597,15 @@ def test_dse_by_a_factor_is_that_of_all_eigenvalues(tails: str, monkeypatch: pyt
             assert by_factor != dse(points, 0.9, t)
 
 
+def test_dse_takes_no_factor_that_leaves_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = np.random.default_rng(0).standard_normal((1600, 3))
+    left = low_rank(points / 1.5, 160, 0.0)[1]
+    assert 1e-9 < left / 1600 < 1e-3  # nearly enough
+    found = dse(points, 1.5)
+    monkeypatch.setattr(diffusion, "EXACT", 2000)
+    assert found == dse(points, 1.5)
+
+
 @pytest.mark.parametrize("restarts", [200, 1])
 def test_clusters_are_those_of_sklearn(restarts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a surface and without one; a single restart does not do, and a factorisation takes over."""
