@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import io
+import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mibench.execution.child import _Prints
 from mibench.execution.local import Limits, make_batches, run_batches
 from mibench.plan import Trial, make_task, make_trials
 from mibench.registry import make_estimator
@@ -205,3 +209,22 @@ def test_leaving_the_loop_ends_the_children() -> None:
     assert family
     running.close()
     assert not alive(family)
+
+
+def test_endless_printing_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is passed on before a result ends though there is always more, and a line that never ends is cut."""
+    reading, writing = os.pipe()
+    prints = _Prints(reading, io.BytesIO())
+    reads = itertools.count()
+
+    def endless(_: int, size: int) -> bytes:
+        assert next(reads) < 20, "it reads on and on"
+        return b"x" * size
+
+    monkeypatch.setattr(os, "read", endless)
+    prints.finish()
+    for _ in range(3):
+        prints.read()
+        assert len(prints.begun) <= 1 << 16
+    os.close(reading)
+    os.close(writing)

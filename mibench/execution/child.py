@@ -35,6 +35,7 @@ from mibench.registry import import_file
 
 _TICK_S = 0.05
 _LOG_TAIL = 2000
+_PIPE = 1 << 16  # bytes that a pipe holds
 
 
 def main() -> None:
@@ -102,19 +103,23 @@ class _Prints:
     def read(self) -> bool:
         """Pass on some of what is there; False when there is no more for now, or the pipe is at its end."""
         try:
-            part = os.read(self.source, 1 << 16)
+            part = os.read(self.source, _PIPE)
         except BlockingIOError:
             return False
         self.tail = (self.tail + part)[-_LOG_TAIL:]
         *lines, self.begun = (self.begun + part).split(b"\n")
+        if len(self.begun) > _PIPE:  # of one who never ends a line
+            lines, self.begun = [*lines, self.begun], b""
         for line in lines:
             _say(self.output, {"printed": line.decode(errors="replace")})
         return bool(part)
 
     def finish(self) -> None:
-        """Pass on all that was written so far, and make a line of what has no end."""
-        while self.read():
-            pass
+        """Pass on all that was written so far, and make a line of what has no end.
+
+        One read, of as much as a pipe holds: one who prints faster than is read would hold up the deadline for ever.
+        """
+        self.read()
         if self.begun:
             _say(self.output, {"printed": self.begun.decode(errors="replace")})
             self.begun = b""
