@@ -36,6 +36,7 @@ from mibench.registry import import_file
 _TICK_S = 0.05
 _LOG_TAIL = 2000
 _PIPE = 1 << 16  # bytes that a pipe holds
+_LONGEST_LINE = 1 << 20  # bytes after which a line is cut
 
 
 def main() -> None:
@@ -108,7 +109,7 @@ class _Prints:
             return False
         self.tail = (self.tail + part)[-_LOG_TAIL:]
         *lines, self.begun = (self.begun + part).split(b"\n")
-        if len(self.begun) > _PIPE:  # of one who never ends a line
+        if len(self.begun) >= _LONGEST_LINE:  # of one who never ends a line
             lines, self.begun = [*lines, self.begun], b""
         for line in lines:
             _say(self.output, {"printed": line.decode(errors="replace")})
