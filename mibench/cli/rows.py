@@ -89,7 +89,6 @@ def environments(path: str) -> dict[str, dict[str, Any]]:
 
 
 def today() -> str:
-
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
 
 
