@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench.interface import InputError
-from mibench.registry import write_value
+from mibench.registry import write_spec
 from mibench.store import plain
 
 BITS = 1 / math.log(2)
@@ -168,8 +168,7 @@ def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         differing = {
             key: value for key, value in cell["params"].items() if any(params.get(key) != value for params in others)
         }
-        inside = ",".join(f"{key}={write_value(value)}" for key, value in differing.items())
-        labels.append(f"{cell['estimator']}[{inside}]" if inside else cell["estimator"])
+        labels.append(write_spec(cell["estimator"], differing))
     return labels
 
 

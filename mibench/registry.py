@@ -27,7 +27,7 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -61,8 +61,7 @@ class Spec:
     parameters: dict[str, str]
 
     def __str__(self) -> str:
-        inside = ",".join(f"{key}={value}" for key, value in self.parameters.items())
-        return f"{self.name}[{inside}]" if inside else self.name
+        return write_spec(self.name, self.parameters)
 
 
 def split_list(text: str) -> list[str]:
@@ -354,8 +353,7 @@ def full_spec(owner: Configurable) -> str:
 
     In alphabetical order: keys and samples of trials hang on this text, and not on the order of fields in a class.
     """
-    inside = ",".join(f"{key}={write_value(value)}" for key, value in sorted(parameter_values(owner).items()))
-    return f"{owner.label()}[{inside}]" if inside else owner.label()
+    return write_spec(owner.label(), dict(sorted(parameter_values(owner).items())))
 
 
 def nearest(name: str, names: list[str]) -> str:
@@ -366,6 +364,12 @@ def nearest(name: str, names: list[str]) -> str:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Parameter values as text
+
+
+def write_spec(name: str, parameters: Mapping[str, Any]) -> str:
+    """Write `name[key=value,...]`, or the name alone where there are no parameters."""
+    inside = ",".join(f"{key}={write_value(value)}" for key, value in parameters.items())
+    return f"{name}[{inside}]" if inside else name
 
 
 def write_value(value: Any) -> str:

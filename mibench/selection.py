@@ -37,6 +37,7 @@ from mibench.registry import (
     nearest,
     parameter_values,
     parse_spec,
+    write_spec,
     write_value,
 )
 from mibench.store import COLUMNS, DEFAULT_STORE, Store, plain
@@ -358,9 +359,8 @@ def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistrib
 
 @functools.cache
 def _estimator(name: str, params: str) -> Estimator | None:
-    inside = ",".join(f"{key}={write_value(value)}" for key, value in json.loads(params).items())
     try:
-        return make_estimator(f"{name}[{inside}]" if inside else name)
+        return make_estimator(write_spec(name, json.loads(params)))
     except InputError:
         return None
 
