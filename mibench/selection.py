@@ -250,7 +250,8 @@ def _estimator_name(name: str) -> str:
     """The name that rows carry, for an alias or a class in a file."""
     if ".py:" in name:
         return estimators.find(name).facts.name
-    return next((one.facts.name for one in estimators.entries().values() if name in one.facts.aliases), name)
+    entry = estimators.by_name().get(name)
+    return name if entry is None else entry.facts.name
 
 
 def _of_tasks(rows: list[Row], filters: Filters, where: str) -> list[Row]:
