@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import subprocess
 import sys
@@ -274,12 +275,9 @@ def run(
         level=plain(level),
     )
     trials, _, gpu = plan(request)
-    opened = Store(store)
-    try:
-        limits = Limits(jobs, timeout, memory)
+    limits = Limits(jobs, timeout, memory)
+    with contextlib.closing(Store(store)) as opened:
         rows = run_trials(trials, opened, limits=limits, retry=retry, keep_stale=keep_stale, gpu=gpu, watcher=watcher)
-    finally:
-        opened.close()
     return pd.DataFrame(rows)
 
 

@@ -12,6 +12,7 @@ kept where that is asked for; `stale` marks them, None where the estimator or th
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import fnmatch
@@ -109,11 +110,8 @@ def of_other_versions(rows: Sequence[Row]) -> list[bool]:
 def _stored(path: Path) -> list[Row]:
     if not path.exists():
         raise InputError(f"there is no store {path}; `mibench run` makes one, --store names another, --rows a file")
-    store = Store(path)
-    try:
+    with contextlib.closing(Store(path)) as store:
         return list(store.latest().values())
-    finally:
-        store.close()
 
 
 def _read(path: Path) -> list[Row]:
@@ -123,14 +121,12 @@ def _read(path: Path) -> list[Row]:
         raise InputError(f"{path} is no file of rows; give one that ends in .csv, .csv.gz, .json or .parquet")
     try:
         data = path.read_bytes()
-        text = "" if ending == ".parquet" else (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-        records: Any = (
-            _parquet(path)
-            if ending == ".parquet"
-            else json.loads(text)
-            if ending.startswith(".json")
-            else list(csv.DictReader(io.StringIO(text)))
-        )
+        records: Any
+        if ending == ".parquet":
+            records = _parquet(path)
+        else:
+            text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+            records = json.loads(text) if ending.startswith(".json") else list(csv.DictReader(io.StringIO(text)))
         if isinstance(records, dict):  # as `mibench run --format json` prints them
             records = records.get("trials")
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
