@@ -12,7 +12,6 @@ import re
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,12 +32,6 @@ _IN_NATS = frozenset(
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
 _GAP = "  "
-# Accents that LaTeX writes before a letter, and letters that it names.
-ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ".": "\u0307", "=": "\u0304",
-            "v": "\u030c", "c": "\u0327", "H": "\u030b", "u": "\u0306", "k": "\u0328", "r": "\u030a"}  # fmt: skip
-LETTERS = {"l": "ł", "L": "Ł", "o": "ø", "O": "Ø", "ss": "ß", "ae": "æ", "aa": "å", "i": "i", "&": "&", "%": "%"}
-
-
 # Distances in the units of the data, or of kernels: bits are nothing to them.
 _NO_INFORMATION = ("hsic", "wasserstein", "wasserstein-2")
 
@@ -275,31 +268,6 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
             {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
         )
     return out.getvalue().rstrip("\n")
-
-
-def citation_texts(bibtex: str) -> list[str]:
-    """Write each BibTeX entry as a line of text: authors (year). title. journal."""
-    return [_citation_text(entry) for entry in re.split(r"^\s*(?=@)", bibtex, flags=re.MULTILINE) if entry.strip()]
-
-
-def _citation_text(entry: str) -> str:
-    found = re.findall(r"(\w+)\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", entry)
-    fields = {key: re.sub(r"\s+", " ", value) for key, value in found}  # long values run over several lines
-    where = (
-        fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("howpublished", "")
-    )
-    parts = [f"{fields.get('author', '')} ({fields.get('year', 'n.d.')})".strip(), fields.get("title", ""), where]
-    if fields.get("doi") or fields.get("eprint"):
-        parts.append(f"doi:{fields['doi']}" if fields.get("doi") else f"arXiv:{fields['eprint']}")
-    return _unlatex(". ".join(part for part in parts if part))
-
-
-def _unlatex(text: str) -> str:
-    """Write the accents and letters of LaTeX as they look."""
-    text = re.sub(r"\\(ss|ae|aa|[lLoOi&%])(?![A-Za-z])\s*", lambda found: LETTERS[found[1]], text)
-    accent = r"""\\(["'`^~.=]|[vcHukr](?=[ {]))\s*\{?([A-Za-z])\}?"""
-    text = re.sub(accent, lambda found: found[2] + ACCENTS[found[1]], text)
-    return unicodedata.normalize("NFC", re.sub(r"[{}]", "", text))
 
 
 def check_folder(path: Path) -> None:

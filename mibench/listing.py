@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mibench import display, suites
+from mibench import bibliography, display, suites
 from mibench.interface import (
     Configurable,
     DistributionFacts,
@@ -236,7 +236,7 @@ def _describe(one: Configurable | type[Configurable]) -> str:
             lines += _hanging(f"  {name:{width}}  ", f"{info.doc} ({info.accepted()}; {default})")
     if facts.citation:
         lines += [""]
-        for position, text in enumerate(display.citation_texts(facts.citation)):
+        for position, text in enumerate(bibliography.citation_texts(facts.citation)):
             lines += _hanging("citation   " if position == 0 else " " * 11, text)
     return "\n".join(lines)
 

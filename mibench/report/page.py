@@ -19,7 +19,7 @@ import jinja2
 from markupsafe import Markup
 
 import mibench
-from mibench import display, scoring
+from mibench import bibliography, scoring
 from mibench.interface import InputError, parameters_of
 from mibench.registry import estimators, write_spec, write_value
 from mibench.report import STALE, WIDTHS, dependence, figures, formats, marked, tables
@@ -221,7 +221,7 @@ def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row], uni
     }
     if name in estimators.entries():
         facts = estimators.entries()[name].facts
-        section |= {"summary": facts.summary, "citations": display.citation_texts(facts.citation)}
+        section |= {"summary": facts.summary, "citations": bibliography.citation_texts(facts.citation)}
         try:
             cls = estimators.find(name)
         except InputError:  # a library that it needs is not here
