@@ -1,4 +1,4 @@
-"""BibTeX entries, written where they are used or named by key where several objects share a source; and as plain text."""
+"""BibTeX entries, written where they are used or named by key where several objects share a source; also as text."""
 
 from __future__ import annotations
 

@@ -263,11 +263,13 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
-    for record in records:
-        writer.writerow(
-            {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
-        )
+    writer.writerows(map(_flat, records))
     return out.getvalue().rstrip("\n")
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write lists and mappings as JSON."""
+    return {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
 
 
 def check_folder(path: Path) -> None:
@@ -299,11 +301,8 @@ def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write records as parquet; lists and mappings as JSON text."""
     import pandas as pd
 
-    flat = [
-        {key: json.dumps(v) if isinstance(v, dict | list) else v for key, v in record.items()} for record in records
-    ]
     try:
-        pd.DataFrame(flat).to_parquet(path)
+        pd.DataFrame([_flat(record) for record in records]).to_parquet(path)
     except ImportError as error:
         raise InputError("writing .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
     except OSError as error:
