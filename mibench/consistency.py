@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mibench.estimation import EstimatorLike, Progress, estimate, one_line
+from mibench.estimation import Progress, estimate, one_line
 from mibench.inputs import Discrete, UnsupportedError, as_pair, check_supported
 from mibench.interface import Array, InputError
-from mibench.registry import make_estimator
+from mibench.registry import EstimatorLike, make_estimator
 
 TOLERANCE = 0.05  # nats from 0, or a ratio's distance from 1: as much as a solved task may err by
 

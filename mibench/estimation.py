@@ -33,12 +33,11 @@ from mibench.inputs import (
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
 from mibench.intervals import check_interval, with_interval
 from mibench.provenance import has_gpu_files
-from mibench.registry import make_estimator
+from mibench.registry import EstimatorLike, make_estimator
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EstimatorLike = str | Estimator | type[Estimator]
 Status = Literal["ok", "nonfinite", "skipped", "error"]
 Progress = Callable[[int, int], None]  # called with (done, total)
 

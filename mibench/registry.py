@@ -48,6 +48,9 @@ from mibench.interface import (
 Object = TypeVar("Object", bound=Configurable)
 Class = TypeVar("Class", bound=type[Configurable])
 Facts = EstimatorFacts | DistributionFacts
+# What names an object in Python: name[key=value,...], an object, or a class.
+EstimatorLike = str | Estimator | type[Estimator]
+DistributionLike = str | JointDistribution | type[JointDistribution]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -341,7 +344,7 @@ def register_distribution(**facts: Any) -> Callable[[Class], Class]:
     return decorate
 
 
-def make_estimator(spec: str | Estimator | type[Estimator], **parameters: Any) -> Estimator:
+def make_estimator(spec: EstimatorLike, **parameters: Any) -> Estimator:
     """Make an estimator from `name[key=value,...]`, `path/to/file.py:Class` or a class, with further parameters.
 
     >>> make_estimator("ksg[k=5]").k
@@ -350,7 +353,7 @@ def make_estimator(spec: str | Estimator | type[Estimator], **parameters: Any) -
     return estimators.make(spec, **parameters)
 
 
-def make_distribution(spec: str | JointDistribution | type[JointDistribution], **parameters: Any) -> JointDistribution:
+def make_distribution(spec: DistributionLike, **parameters: Any) -> JointDistribution:
     """Make a distribution from `name[key=value,...]`, a task's id, `path/to/file.py:Class` or a class.
 
     >>> make_distribution("gaussian-sparse[rho=0.8]", dim_x=2, dim_y=2).dim_x

@@ -21,6 +21,7 @@ from mibench.interface import Configurable, Estimator, InputError, JointDistribu
 from mibench.registry import Catalogue, distributions, estimators, full_spec, nearest, parse_spec
 
 Subject = TypeVar("Subject", Estimator, JointDistribution)
+NOTHING: Mapping[str, str] = {}  # is expected to fail
 
 
 class NotApplicable(unittest.SkipTest):
