@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench import reference, suites
+from mibench.files import read_parquet
 from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
@@ -143,12 +144,7 @@ def _read(path: Path) -> list[Row]:
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path)
-    except ImportError as error:
-        raise InputError("reading .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
+    frame = read_parquet(path)
     filled = frame.astype(object).where(frame.notna(), None)
     return [{str(key): value for key, value in record.items()} for record in filled.to_dict("records")]
 
