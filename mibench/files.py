@@ -33,28 +33,37 @@ def read_pair(
     """
     if len(files) > 2:
         raise InputError(f"{len(files)} files are given; give one table, or a file for X and one for Y")
-    if len(files) == 2:
-        left, right = read_table(files[0], "x"), read_table(files[1], "y")
-        left, right = select(left, x) if x else left, select(right, y) if y else right
-        if discrete:
-            both = {*map(str, left.columns), *map(str, right.columns)}
-            asked = _named(discrete, both)
-            for name in asked:
-                if name not in both:
-                    raise InputError(f"there is no column {name!r}{nearest(name, sorted(both))}")
-            left, right = (as_labels(one, [c for c in map(str, one) if c in asked]) for one in (left, right))
-    else:
-        table = read_table(files[0])
-        if not (x and y):
-            names = ", ".join(map(str, table.columns[:20]))
-            raise InputError(f"one table needs --x COLUMNS and --y COLUMNS, or --pairwise; its columns are {names}")
-        left, right = select_pair(as_labels(table, discrete) if discrete else table, x, y)
-        _check_used(discrete, table, {*left.columns, *right.columns}, "--x and --y")
-    if missing != "drop":
-        _refuse_missing(left, right)
-        return left, right, 0
-    (left, right), dropped = drop_missing(left, right)
+    left, right = (_from_two if len(files) == 2 else _from_one)(files, x, y, discrete)
+    (left, right), dropped = _complete(missing, left, right)
     return left, right, dropped
+
+
+def _from_two(
+    files: Sequence[str], x: Sequence[str], y: Sequence[str], discrete: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    left, right = read_table(files[0], "x"), read_table(files[1], "y")
+    left, right = select(left, x) if x else left, select(right, y) if y else right
+    if not discrete:
+        return left, right
+    both = {*map(str, left.columns), *map(str, right.columns)}
+    asked = _named(discrete, both)
+    for name in asked:
+        if name not in both:
+            raise InputError(f"there is no column {name!r}{nearest(name, sorted(both))}")
+    left, right = (as_labels(one, [c for c in map(str, one) if c in asked]) for one in (left, right))
+    return left, right
+
+
+def _from_one(
+    files: Sequence[str], x: Sequence[str], y: Sequence[str], discrete: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    table = read_table(files[0])
+    if not (x and y):
+        names = ", ".join(map(str, table.columns[:20]))
+        raise InputError(f"one table needs --x COLUMNS and --y COLUMNS, or --pairwise; its columns are {names}")
+    left, right = select_pair(as_labels(table, discrete) if discrete else table, x, y)
+    _check_used(discrete, table, {*left.columns, *right.columns}, "--x and --y")
+    return left, right
 
 
 def read_columns(
@@ -67,10 +76,7 @@ def read_columns(
     table = as_labels(whole, discrete) if discrete else whole
     table = select(table, columns) if columns else table
     _check_used(discrete, whole, {*table.columns}, "--x")
-    if missing != "drop":
-        _refuse_missing(table)
-        return table, 0
-    (table,), dropped = drop_missing(table)
+    (table,), dropped = _complete(missing, table)
     return table, dropped
 
 
@@ -80,14 +86,18 @@ def _check_used(discrete: Sequence[str], table: pd.DataFrame, used: Collection[A
             raise InputError(f"--discrete {item} names no column of {where}; name it there too, or leave it out")
 
 
-def _refuse_missing(*tables: pd.DataFrame) -> None:
+def _complete(missing: str, *tables: pd.DataFrame) -> tuple[list[pd.DataFrame], int]:
+    """Leave out the rows that miss a value, and count them; or refuse them."""
+    if missing == "drop":
+        return drop_missing(*tables)
     for column in [table.iloc[:, j] for table in tables for j in range(table.shape[1])]:
-        missing = column.isna().to_numpy()
-        if missing.any():
+        holes = column.isna().to_numpy()
+        if holes.any():
             raise InputError(
-                f"column {str(column.name)!r} misses {missing.sum()} of {len(column)} values, first in row "
-                f"{missing.argmax()} (counted from 0); --missing drop leaves such rows out"
+                f"column {str(column.name)!r} misses {holes.sum()} of {len(column)} values, first in row "
+                f"{holes.argmax()} (counted from 0); --missing drop leaves such rows out"
             )
+    return list(tables), 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
