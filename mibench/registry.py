@@ -20,7 +20,6 @@ import fnmatch
 import functools
 import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
 import itertools
@@ -162,7 +161,9 @@ class Catalogue(Generic[Object]):
             yield from self._read(path, ".".join([self.package, *parts]))
 
     def _at_entry_points(self) -> Iterator[Entry]:
-        for point in importlib.metadata.entry_points(group=self.package):
+        from importlib.metadata import entry_points  # parsers of mail come with it: `mibench --help` need not wait
+
+        for point in entry_points(group=self.package):
             module = point.module
             found_there = self._read(_source_of(module), module)
             named = [entry for entry in found_there if not point.attr or point.attr == entry.qualname]
