@@ -25,7 +25,7 @@ import mibench
 from mibench import display
 from mibench.cli import main
 from mibench.interface import InputError
-from mibench.report import KINDS, WIDTHS, drawing, figures, pareto
+from mibench.report import KINDS, WIDTHS, drawing, figures, pareto, staircase
 from mibench.scoring import Solved
 from mibench.store import COLUMNS
 
@@ -352,6 +352,28 @@ def test_staircase_puts_estimates_on_their_steps() -> None:
     assert [int(x) for x, _ in first] == [0, 1, 2]
     assert spreads[0] == pytest.approx([1.1 - 0.02**0.5, 1.1 + 0.02**0.5])
     assert [int(x) for x, _ in second] == [1]
+
+
+def test_training_staircase_smooths_and_shows_its_ceiling() -> None:
+    values = np.sin(np.arange(300.0)) + np.arange(300) / 100
+    values[17] = np.nan
+    curve = list(zip(range(0, 600, 2), values.tolist(), strict=True))
+    with mpl.rc_context(figures.STYLE):
+        drawn = staircase.training_staircase(
+            {"a": curve, "b": curve[:5]}, [(0, 2.0), (300, 4.0)], SINGLE, ceilings={"a": 4.85}, window=21
+        )
+    axes, second = drawn.figure.get_axes()[:2]
+    raw, smooth, truth, ceiling = [points(line) for line in axes.lines]
+    assert np.array_equal(np.array(raw), np.array(curve), equal_nan=True)
+    for place in (0, 5, 17, 150, 299):
+        around = values[max(0, place - 10) : place + 11]
+        assert smooth[place][1] == pytest.approx(np.nanmean(around))
+    assert truth == [(0, 2), (300, 4), (598, 4)]
+    assert {y for _, y in ceiling} == {4.85}
+    assert len(second.lines) == 3
+    assert "truth, 2, 4 nats" in drawn.caption
+    with pytest.raises(InputError, match="needs a curve"):
+        staircase.training_staircase({}, [(0, 2.0)], SINGLE)
 
 
 def test_calibration_counts_what_the_intervals_hold() -> None:

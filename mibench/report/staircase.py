@@ -1,19 +1,26 @@
-"""Estimates while the true mutual information climbs a staircase, over tasks that differ in it alone."""
+"""Estimates while the true mutual information climbs a staircase: over tasks, or over training steps."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from mibench.interface import InputError
+import mibench
+from mibench.interface import Array, InputError
 from mibench.report.figures import (
+    BLUE,
     Drawn,
     caption,
+    column_count,
     failures_of,
     label_edges,
     labelled,
     legend_below,
+    listed,
     look,
     of_one_quantity,
     panels,
@@ -22,6 +29,8 @@ from mibench.report.figures import (
     with_unit,
 )
 from mibench.report.scaling import placed
+
+_TRUTH: dict[str, Any] = {"color": "black", "linewidth": 0.9, "drawstyle": "steps-post"}
 
 
 def staircase(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
@@ -40,7 +49,7 @@ def staircase(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
     for axes, group in zip(grid, groups, strict=True):
         here = found[found["group"] == group]
         steps = np.sort(here["x"].unique())
-        axes.plot(np.arange(len(steps) + 1), [*steps, steps[-1]], color="black", linewidth=0.9, drawstyle="steps-post")
+        axes.plot(np.arange(len(steps) + 1), [*steps, steps[-1]], **_TRUTH)
         for place, label in enumerate(labels):
             line = here[here["label"] == label].sort_values("x")
             beside = (place + 1) / (len(labels) + 1)  # on the step, each at its own place
@@ -55,3 +64,58 @@ def staircase(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
     legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.9)])
     what = "Estimates (mean ± standard deviation over seeds) along steps of the true MI"
     return Drawn(figure, caption(what, found, seeds_of(found), failures_of(found), others))
+
+
+def training_staircase(
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    truth: Sequence[tuple[float, float]],
+    width: float,
+    *,
+    ceilings: Mapping[str, float] | None = None,
+    window: int = 200,
+) -> Drawn:
+    """Draw estimates during training, in nats, on data whose true MI rises in steps: a panel for each label.
+
+    Parameters
+    ----------
+    curves
+        Label -> (training step, estimate) pairs. They are drawn pale, and dark as their mean over `window` pairs.
+    truth
+        (training step at which it begins, MI) of each step of the staircase.
+    ceilings
+        Label -> what the estimate cannot exceed, log K for InfoNCE with K pairs.
+    """
+    if not curves or not truth:
+        raise InputError("a staircase of training needs a curve and the steps of the truth")
+    ends = [step for curve in curves.values() for step, _ in curve]
+    figure, grid = panels(width, len(curves), 1.45, 1.6)
+    starts, values = np.transpose(sorted(truth))
+    for number, (axes, (label, curve)) in enumerate(zip(grid, curves.items(), strict=True)):
+        steps, estimates = np.transpose(curve)
+        axes.plot(steps, estimates, color=BLUE, alpha=0.25, linewidth=0.4, rasterized=len(steps) > 5000)
+        axes.plot(steps, moving_mean(estimates, window), color=BLUE, linewidth=1.1, label=label)
+        axes.plot([*starts, max(ends)], [*values, values[-1]], **_TRUTH)
+        if label in (ceilings or {}):
+            axes.axhline((ceilings or {})[label], color="0.4", linestyle=(0, (1, 1.5)), linewidth=0.9)
+        axes.set_ylim(min(0.0, *values) - 0.08 * max(values), 1.35 * max(values))
+        axes.tick_params(labelleft=number % column_count(grid) == 0)
+        set_title(axes, label)
+    label_edges(grid, "training step", "MI (nats)")
+    parts = [
+        "Estimates during training",
+        f"black: truth, {listed([f'{value:g}' for value in values])} nats",
+        f"blue: estimate, dark its mean over {window} of its points",
+        *(["dotted: what it cannot exceed, log K"] if ceilings else []),
+        f"mibench {mibench.__version__}",
+    ]
+    return Drawn(figure, "; ".join(parts) + ".")
+
+
+def moving_mean(values: Array, window: int) -> Array:
+    """Mean of the values up to half a window away, fewer at the ends; values that are not finite are left out."""
+    kernel = np.ones(min(window, len(values)))
+    finite = np.isfinite(values)
+    sums = np.convolve(np.where(finite, values, 0.0), kernel, mode="same")
+    counts = np.convolve(finite.astype(float), kernel, mode="same")
+    means: Array = np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0.5)
+    return means
