@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from mibench.inputs import (
 )
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
 from mibench.intervals import check_interval, with_interval
-from mibench.provenance import has_gpu_files
+from mibench.provenance import has_gpu_files, usable_cores
 from mibench.registry import EstimatorLike, make_estimator
 
 if TYPE_CHECKING:
@@ -345,7 +344,7 @@ def _starts(
     found = _device(estimator, device)
     # Training waits for all threads after every small operation: on a machine with other work two threads took 2 to 5
     # times the CPU seconds of one, and as many times as long.
-    many = threads or (1 if estimator.facts.trains and found == "cpu" else _cores())
+    many = threads or (1 if estimator.facts.trains and found == "cpu" else usable_cores())
     return lambda x_discrete, y_discrete: Context(
         np.random.default_rng(seed), found, many, level, interval, x_discrete, y_discrete
     )
@@ -388,12 +387,6 @@ def _device(estimator: Estimator, device: str) -> str:
     if device == "cuda":
         raise InputError("no CUDA device is at hand; give device auto or cpu")
     return "cpu"
-
-
-def _cores() -> int:
-    """Number of cores this process may use; macOS knows only how many there are."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def one_line(error: BaseException) -> str:

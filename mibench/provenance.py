@@ -183,6 +183,12 @@ def environment(threads: int, jobs: int, gpu: str | None) -> dict[str, Any]:
     }
 
 
+def usable_cores() -> int:
+    """Number of cores this process may use, in a container fewer than there are; macOS knows only the latter."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

@@ -460,6 +460,13 @@ def test_failures_are_counted_said_and_run_again(run: Run) -> None:
     assert (code, len(json.loads(out))) == (0, 6)
 
 
+def test_large_seeds_keep_their_digits(run: Run) -> None:
+    first = 2**53 + 1  # which no float is
+    arguments = ["run", "--estimator", "cca", "--distribution", "independent", "--n", "20", "--seeds", "2"]
+    code, out, _ = run(*arguments, "--first-seed", str(first), "--format", "json")
+    assert (code, [row["seed"] for row in json.loads(out)["trials"]]) == (0, [first, first + 1])
+
+
 TALKING = (
     IMPORTS
     + """

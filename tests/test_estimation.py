@@ -256,7 +256,7 @@ def test_neither_an_exit_nor_a_nan_loses_the_others() -> None:
 
 
 def test_training_on_the_cpu_takes_one_thread_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mibench.estimation._cores", lambda: 6)
+    monkeypatch.setattr("mibench.estimation.usable_cores", lambda: 6)
     x, y = gaussian(30, 0.5)
 
     @dataclass(frozen=True)

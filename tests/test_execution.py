@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from mibench.execution.child import _Prints
-from mibench.execution.local import Limits, make_batches, run_batches
+from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
 from mibench.plan import Trial, make_task, make_trials
 from mibench.registry import make_estimator
 from mibench.runner import run_trials
@@ -199,6 +199,14 @@ def test_batches_that_train_together_fill_stacks_and_are_whole_on_a_gpu() -> Non
     assert sizes(1, "cpu") == sizes(2, "cpu") == [8, 8, 8, 6]
     assert sizes(8, "cpu") == [4] * 7 + [2]
     assert sizes(1, "cuda") == [30]
+
+
+def test_jobs_and_threads_share_the_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that may use 3 cores of a large machine runs 3 trials at once, not one a core of the machine."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 6}, raising=False)
+    trials = make_trials([make_estimator("cca")], [make_task("independent", 1)], [20], range(20), "cpu")
+    assert resolve_jobs(Limits(), trials) == 3
+    assert (resolve_threads(1), resolve_threads(2), resolve_threads(3), resolve_threads(8)) == (3, 1, 1, 1)
 
 
 def test_leaving_the_loop_ends_the_children() -> None:

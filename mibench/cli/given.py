@@ -32,6 +32,11 @@ def whole(low: int) -> Callable[[str], int]:
 
 
 def _as_whole(text: str) -> int | None:
+    """Read 10000, 10_000 or 1e4; None where it is none of these."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
     try:
         number = float(text)
     except ValueError:

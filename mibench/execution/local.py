@@ -22,6 +22,7 @@ import psutil
 from mibench.execution.messages import Header, Job, Work, send
 from mibench.interface import Configurable, Estimator
 from mibench.plan import Trial
+from mibench.provenance import usable_cores
 
 _MEMORY_SHARE = 0.8
 _MOST_JOBS = 8
@@ -72,12 +73,12 @@ def resolve_jobs(limits: Limits, trials: Sequence[Trial]) -> int:
         return limits.jobs
     if any(trial.device == "cuda" for trial in trials):
         return 1
-    return max(1, min(os.cpu_count() or 1, _MOST_JOBS, len(trials)))
+    return max(1, min(usable_cores(), _MOST_JOBS, len(trials)))
 
 
 def resolve_threads(jobs: int) -> int:
     """Return the threads of one child: the cores divided among the jobs."""
-    return max(1, (os.cpu_count() or 1) // jobs)
+    return max(1, usable_cores() // jobs)
 
 
 def run_batches(
@@ -120,7 +121,7 @@ class _Pool:
         self.results: queue.SimpleQueue[tuple[Trial, dict[str, Any]] | BaseException] = queue.SimpleQueue()
         self.servers: list[_Server] = []
         self.stopped = False
-        share = _MEMORY_SHARE * psutil.virtual_memory().total / max(1, (os.cpu_count() or 1) // threads)
+        share = _MEMORY_SHARE * psutil.virtual_memory().total / max(1, usable_cores() // threads)
         self.memory = limits.memory or int(share)
 
     def work(self) -> None:
