@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench.interface import InputError
-from mibench.registry import write_value
+from mibench.registry import short_spec, stored_estimator, write_value
 from mibench.store import plain
 
 BITS = 1 / math.log(2)
@@ -33,6 +33,7 @@ _IN_NATS = frozenset(
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
 _GAP = "  "
+STALE = "†"  # after the name of an estimator whose rows other code made
 # Accents that LaTeX writes before a letter, and letters that it names.
 ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ".": "\u0307", "=": "\u0304",
             "v": "\u030c", "c": "\u0327", "H": "\u030b", "u": "\u0306", "k": "\u0328", "r": "\u030a"}  # fmt: skip
@@ -161,16 +162,35 @@ def matrix_table(
 
 
 def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name each cell's estimator, with those parameters that differ between cells of the same estimator."""
-    labels = []
-    for cell in cells:
-        others = [other["params"] for other in cells if other["estimator"] == cell["estimator"]]
-        differing = {
-            key: value for key, value in cell["params"].items() if any(params.get(key) != value for params in others)
-        }
-        inside = ",".join(f"{key}={write_value(value)}" for key, value in differing.items())
-        labels.append(f"{cell['estimator']}[{inside}]" if inside else cell["estimator"])
-    return labels
+    """Name each cell's estimator, with its parameters that are not at their defaults.
+
+    Where these are not known here, or would give two of them one name, with those that differ between cells of it.
+    """
+    kinds = [(cell["estimator"], json.dumps(plain(cell["params"]), sort_keys=True)) for cell in cells]
+    by_name: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for (name, text), cell in zip(kinds, cells, strict=True):
+        by_name.setdefault(name, {})[text] = cell["params"]
+    labels: dict[tuple[str, str], str] = {}
+    for name, found in by_name.items():
+        short = {text: _short_label(name, text) for text in found}
+        for text, params in found.items():
+            label = short[text]
+            if label is None or list(short.values()).count(label) > 1:
+                differs = {key for key in params for other in found.values() if other.get(key) != params[key]}
+                inside = ",".join(f"{key}={write_value(value)}" for key, value in params.items() if key in differs)
+                label = f"{name}[{inside}]" if inside else name
+            labels[name, text] = label
+    return [labels[kind] for kind in kinds]
+
+
+def _short_label(name: str, params: str) -> str | None:
+    """None: no estimator of this name takes these parameters here."""
+    mark = STALE if name.endswith(STALE) else ""
+    estimator = stored_estimator(name.removesuffix(STALE), params)
+    if estimator is None:
+        return None
+    spec = short_spec(estimator)
+    return f"{name}{spec[len(name) - len(mark) :]}"
 
 
 def table(

@@ -23,6 +23,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import json
 import sys
 import types
 import typing
@@ -356,6 +357,27 @@ def full_spec(owner: Configurable) -> str:
     """
     inside = ",".join(f"{key}={write_value(value)}" for key, value in sorted(parameter_values(owner).items()))
     return f"{owner.label()}[{inside}]" if inside else owner.label()
+
+
+def short_spec(owner: Configurable) -> str:
+    """Write an object as `name[key=value,...]` with those parameters that are not at their defaults, in their order."""
+    changed = []
+    for key, info in parameters_of(type(owner)).items():
+        value = getattr(owner, key)
+        if info.required or value != info.default:
+            text = short_spec(value) if isinstance(value, Configurable) else write_value(value)
+            changed.append(f"{key}={text}")
+    return f"{owner.label()}[{','.join(changed)}]" if changed else owner.label()
+
+
+@functools.cache
+def stored_estimator(name: str, params: str) -> Estimator | None:
+    """The estimator of a row, by its name and its parameters in JSON; None if there is none of these here."""
+    inside = ",".join(f"{key}={write_value(value)}" for key, value in json.loads(params).items())
+    try:
+        return make_estimator(f"{name}[{inside}]" if inside else name)
+    except InputError:
+        return None
 
 
 def nearest(name: str, names: list[str]) -> str:

@@ -37,6 +37,7 @@ from mibench.registry import (
     nearest,
     parameter_values,
     parse_spec,
+    stored_estimator,
     write_value,
 )
 from mibench.store import COLUMNS, DEFAULT_STORE, Store, plain
@@ -345,7 +346,7 @@ def _check_distribution(text: str) -> None:
 
 def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistribution], bool | None]) -> Iterator[Row]:
     for row in rows:
-        estimator, law = _estimator(*_estimator_kind(row)), _law(*_task_kind(row))
+        estimator, law = stored_estimator(*_estimator_kind(row)), _law(*_task_kind(row))
         if estimator is not None and law is not None:
             stale = differs(row, estimator, law)
         else:  # of a name that is known here, but not with these parameters
@@ -354,15 +355,6 @@ def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistrib
             )
             stale = True if known else None
         yield {**row, "stale": stale}
-
-
-@functools.cache
-def _estimator(name: str, params: str) -> Estimator | None:
-    inside = ",".join(f"{key}={write_value(value)}" for key, value in json.loads(params).items())
-    try:
-        return make_estimator(f"{name}[{inside}]" if inside else name)
-    except InputError:
-        return None
 
 
 def _code_differs(row: Row, estimator: Estimator, law: JointDistribution) -> bool | None:

@@ -205,10 +205,15 @@ def test_names_tell_variants_apart() -> None:
     found = [*rows(1.0), *rows(1.0, params={"k": 5}), *rows(1.0, params={"k": 5}, estimator_version="2"),
              *rows(1.0, params={"k": 7}, device="cuda")]  # fmt: skip
     names = [cell["name"] for cell in tables.records(scoring.cells(found))]
-    assert names == ["ksg[k=3]", "ksg[k=5] (v1)", "ksg[k=5] (v2)", "ksg[k=7]"]
+    assert names == ["ksg", "ksg[k=5] (v1)", "ksg[k=5] (v2)", "ksg[k=7]"]
     found = [*rows(1.0), *rows(1.0, device="cuda"), *rows(1.0, device="cuda", interval="bootstrap", level=0.9)]
     names = [cell["name"] for cell in tables.records(scoring.cells(found))]
     assert len(set(names)) == 3
+
+
+def test_versions_beside_each_other_are_named() -> None:
+    found = [*rows(1.0, stale=True), *rows(1.0, estimator_version="2", stale=False)]
+    assert [cell["name"] for cell in tables.records(scoring.cells(marked(found)))] == ["ksg† (v1)", "ksg (v2)"]
 
 
 def test_stale_rows_carry_a_dagger() -> None:

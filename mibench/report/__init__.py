@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mibench.display import STALE
+
 # Kind -> what it shows. The function of a kind has its name, in the module of its name.
 KINDS = {
     "heatmap": "signed error of every estimator on every task",
@@ -32,7 +34,6 @@ SCORES = {
 FORMATS = ("latex", "markdown", "html", "csv")
 AGAINST = ("n", "dim", "mi")  # what `scaling` may stand on
 WIDTHS = {"single": 3.4, "double": 7.0}  # inches: one column or two of a paper
-STALE = "†"
 
 
 def marked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

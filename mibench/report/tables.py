@@ -83,10 +83,12 @@ def estimator_names(cells: Sequence[Cell]) -> list[str]:
     ]
     for mark in marks:
         seen: dict[str, set[str]] = {}
-        for name, cell in zip(found, cells, strict=True):
+        bare = [name.replace(STALE, "") for name in found]  # stale rows and today's: of which versions?
+        for name, cell in zip(bare, cells, strict=True):
             seen.setdefault(name, set()).add(mark(cell))
         found = [
-            f"{name} ({mark(cell)})" if len(seen[name]) > 1 else name for name, cell in zip(found, cells, strict=True)
+            f"{name} ({mark(cell)})" if len(seen[key]) > 1 else name
+            for key, name, cell in zip(bare, found, cells, strict=True)
         ]
     return found
 
