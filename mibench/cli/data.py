@@ -157,7 +157,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
     if warned:
         pair, texts = next(iter(warned.items()))
         say(f"{len(warned)} pairs have warnings, shown by --format json; the first: {pair}: {'; '.join(texts)}")
-    return 1 if matrix.reasons else 0
+    return 1 if matrix.failed else 0
 
 
 def consistency(options: argparse.Namespace) -> int:
