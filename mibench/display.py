@@ -193,6 +193,21 @@ def _short_label(name: str, params: str) -> str | None:
     return f"{name}{spec[len(name) - len(mark) :]}"
 
 
+def name_parts(name: str) -> list[str]:
+    """Split the name of an estimator or a task where a line may end: after a space, a bracket, a comma, a hyphen."""
+    return re.split(r"(?<=[\[,\s])(?=.)|(?<=[A-Za-z]-)(?=.)", name)
+
+
+def wrap_name(name: str, width: int) -> list[str]:
+    """Break a name into lines of at most `width`, where that can be."""
+    lines = [""]
+    for part in name_parts(name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return [line.rstrip() for line in lines]
+
+
 def table(
     heads: Sequence[str], body: Iterable[Sequence[str] | str], caption: str | None = None, width: int | None = None
 ) -> str:

@@ -218,7 +218,9 @@ class Catalogue(Generic[Object]):
         if path.endswith(".py"):
             return self._from_file(Path(path), attribute)
         if name.endswith(".py"):
-            raise InputError(f"{name} names no class; give path/to/file.py:Object")
+            inside = self._inside(import_file(Path(name)))
+            there = f", such as {name}:{inside[0]}" if inside else f"; there is no {self.base.__name__} in it"
+            raise InputError(f"{name} names no class; give path/to/file.py:Class{there}")
         for entry in self.entries().values():
             if name in (entry.facts.name, *entry.facts.aliases):
                 try:
@@ -247,13 +249,18 @@ class Catalogue(Generic[Object]):
         module = import_file(path)
         cls = getattr(module, attribute, None)
         if not (isinstance(cls, type) and issubclass(cls, self.base)):
-            inside = [name for name, value in vars(module).items() if self._is_own(value, module)]
+            inside = self._inside(module)
             what = "is not in" if cls is None else f"is no {self.base.__name__} in"
             raise InputError(f"{attribute!r} {what} {path}{nearest(attribute, inside)}")
         return self._checked(cls, str(path))
 
-    def _is_own(self, value: object, module: types.ModuleType) -> bool:
-        return isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+    def _inside(self, module: types.ModuleType) -> list[str]:
+        """The classes of this kind that a user's file defines."""
+        return [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+        ]
 
     def _checked(self, cls: type[Any], where: str) -> type[Object]:
         if inspect.isabstract(cls):

@@ -383,7 +383,10 @@ def _without_stale(marked: Iterator[Row], keep: bool, where: str) -> tuple[list[
         notes.append(f"{len(stale)} rows are stale, made by other code ({who}), and are {fate}")
     if unknown:
         who = _some(sorted({row["estimator"] for row in unknown}))
-        notes.append(f"whether {len(unknown)} rows are stale cannot be told here ({who})")
+        notes.append(
+            f"whether {len(unknown)} rows are stale, made by other code, cannot be told ({who}): name the file "
+            "that it is in, path/to/file.py:Class"
+        )
     return rows, notes
 
 

@@ -146,7 +146,7 @@ WRONG = [
     ("run --estimator ksg[3]", "'3' in 'ksg.3.' is no parameter"),
     # Files with estimators of one's own
     ("run --estimator nofile.py:Mine", "no file 'nofile.py'"),
-    ("run --estimator own.py", "own.py names no class; give path/to/file.py:Object"),
+    ("run --estimator own.py", "own.py names no class; give path/to/file.py:Class"),
     ("run --estimator own.py:Mime", r"'Mime' is not in own.py \(nearest: Mine\)"),
     ("run --estimator own.py:Other", "'Other' is no Estimator in own.py"),
     ("run --estimator own.py:Abstract", "Abstract does not define estimate"),
@@ -430,6 +430,35 @@ def test_out_holds_what_would_be_printed(store: str, run: Run) -> None:
         code, out, _ = run(*TRIALS, "--store", store, "--format", form, "--out", "found")
         assert (code, out) == (0, "")
         assert Path("found").read_text(encoding="utf-8") == printed
+
+
+@pytest.mark.parametrize(
+    ("words", "ending", "form"),
+    [
+        ("list suites", ".json", "json"),
+        ("list suites", ".csv", "csv"),
+        ("list suites", ".txt", "table"),
+        ("list suites", ".tex", "table"),  # which it has not
+        ("table --reference --suite core --dim 5 --n 1000 --estimator cca", ".md", "markdown"),
+        ("table --reference --suite core --dim 5 --n 1000 --estimator cca", ".tex", "latex"),
+        ("table --reference --suite core --dim 5 --n 1000 --estimator cca", ".dat", "latex"),
+    ],
+)
+def test_the_ending_of_out_says_the_format(words: str, ending: str, form: str, run: Run) -> None:
+    code, asked, _ = run(*words.split(), "--format", form)
+    assert code == 0
+    assert run(*words.split(), "--out", f"found{ending}")[0] == 0
+    assert Path(f"found{ending}").read_text(encoding="utf-8") == asked
+    assert run(*words.split(), "--out", "found.csv", "--format", form)[0] == 0  # said in words, it holds
+    assert Path("found.csv").read_text(encoding="utf-8") == asked
+
+
+def test_a_table_of_many_parts_is_told(run: Run) -> None:
+    code, out, err = run("table", "--reference", "--suite", "bmi", "--n", "10000")
+    assert code == 0
+    parts = out.count(r"\begin{table}")
+    assert parts > 6
+    assert f"{parts} tables, each of a page's width; --estimator and --n choose fewer" in err
 
 
 def test_only_what_is_missing_runs(run: Run) -> None:

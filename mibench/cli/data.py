@@ -72,6 +72,8 @@ def _named_or_ksg(options: argparse.Namespace) -> list[str]:
 def _say_of_data(tables: Sequence[pd.DataFrame], dropped: int) -> None:
     if dropped:
         say(f"{dropped} of {dropped + len(tables[0])} rows miss a value and are left out")
+    if repeated := inputs.repeated_rows(*tables):
+        say(repeated)
     few = [name for table in tables for name in inputs.few_valued(table)]
     if few:
         names = ",".join(dict.fromkeys(few))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from mibench.progress import say
 from mibench.report import WIDTHS, citations, dependence, marked, tables
 from mibench.store import Store
 
+_MANY = 6  # parts of a table, beyond which a paper wants another one
+
 
 def plot(options: argparse.Namespace) -> int:
     """Draw a figure."""
@@ -22,7 +25,7 @@ def plot(options: argparse.Namespace) -> int:
 
     path = Path(options.out or f"{options.kind}.pdf")
     figures.check_path(path)
-    width = WIDTHS[options.width]
+    inches = WIDTHS[options.width]
     if options.against is not None and options.kind != "scaling":
         raise InputError(f"--against is for scaling, not for {options.kind}")
     if options.solved is not None and options.kind not in drawing.SOLVED:
@@ -30,13 +33,14 @@ def plot(options: argparse.Namespace) -> int:
     if options.units != "nats" and options.kind in drawing.UNITLESS:
         raise InputError(f"--units {options.units} is not for {options.kind}")
     if options.kind == "samples":
-        drawn = drawing.draw_samples(given.items(options.distribution), width, **given.size(options))
+        drawn = drawing.draw_samples(given.items(options.distribution), inches, **given.size(options))
     else:
         words = {} if options.against is None else {"against": options.against}
         rule = given.rule(options)
-        drawn = drawing.draw(options.kind, _selected(options), width, units=options.units, rule=rule, **words)
+        drawn = drawing.draw(options.kind, _selected(options), inches, units=options.units, rule=rule, **words)
     figures.save(drawn.figure, path)
-    print(f"{path}\n{drawn.caption}", flush=True)
+    width = display.terminal_width()
+    print(f"{path}\n{drawn.caption if width is None else textwrap.fill(drawn.caption, width)}", flush=True)
     return 0
 
 
@@ -51,15 +55,18 @@ def table(options: argparse.Namespace) -> int:
         if without:
             say(f"no citation is known of {', '.join(without)}")
     elif options.score == "dependence":
-        text = dependence.table(rows, options.format)
+        text = dependence.table(rows, options.format, given.width(options))
     else:
         rule = given.rule(options)
-        layout = {"columns": options.columns, "units": options.units}
+        layout = {"columns": options.columns, "units": options.units, "width": given.width(options)}
         cells = scoring.cells(marked(rows), solved=rule)
         text = tables.table(cells, options.score, options.format, **layout, rule=str(rule))
         if options.solved is not None and options.format == "csv":  # which has no caption
             say(f"solved: {rule}")
     given.write(text, options)
+    parts = text.count(r"\begin{table}")
+    if options.format == "latex" and not options.bibtex and parts > _MANY:
+        say(f"{parts} tables, each of a page's width; --estimator and --n choose fewer, --score summary sums tasks up")
     return 0
 
 

@@ -31,7 +31,7 @@ SCORES = {
     "summary": "each estimator over all its tasks",
     "dependence": "whether estimates grow with MI: rank correlation, AUC, saturation",
 }
-FORMATS = ("latex", "markdown", "html", "csv")
+FORMATS = ("latex", "markdown", "html", "csv", "table")
 AGAINST = ("n", "dim", "mi")  # what `scaling` may stand on
 WIDTHS = {"single": 3.4, "double": 7.0}  # inches: one column or two of a paper
 
