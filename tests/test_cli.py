@@ -458,7 +458,7 @@ def test_a_table_of_many_parts_is_told(run: Run) -> None:
     assert code == 0
     parts = out.count(r"\begin{table}")
     assert parts > 6
-    assert f"{parts} tables, each of a page's width; --estimator and --n choose fewer" in err
+    assert f"{parts} tables that fit a page: --estimator, --suite and --n choose fewer; --score summary" in err
 
 
 def test_only_what_is_missing_runs(run: Run) -> None:

@@ -65,8 +65,9 @@ def table(options: argparse.Namespace) -> int:
             say(f"solved: {rule}")
     given.write(text, options)
     parts = text.count(r"\begin{table}")
-    if options.format == "latex" and not options.bibtex and parts > _MANY:
-        say(f"{parts} tables, each of a page's width; --estimator and --n choose fewer, --score summary sums tasks up")
+    if options.format == "latex" and parts > _MANY:
+        other = "" if options.score == "summary" else "; --score summary has a line for each estimator"
+        say(f"{parts} tables that fit a page: --estimator, --suite and --n choose fewer{other}")
     return 0
 
 

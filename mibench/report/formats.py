@@ -52,6 +52,8 @@ def to_latex(one: Table) -> str:
         parts += [
             r"\begin{table}",
             r"\centering\footnotesize",
+            r"\setlength{\tabcolsep}{4pt}",
+            r"\setlength{\belowcaptionskip}{4pt}",  # a caption above, which article sets for one below
             *([r"\addtocounter{table}{-1}"] if position else []),  # the number of the first part
             rf"\caption{{{latex(caption)}}}",
             *([rf"\{size}"] if size != "footnotesize" else []),
@@ -71,7 +73,7 @@ def _blocks(one: Table, characters: int) -> Iterator[tuple[tuple[str, ...], list
     """Split a table into parts that fit on a page, as evenly as can be."""
     names = max((len(name) for name, _ in one.lines), default=0)
     widths = [
-        3 + max(*(len(part) for part in wrap_name(head, _HEAD)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
+        2 + max(*(len(part) for part in wrap_name(head, _HEAD)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
         for j, head in enumerate(one.heads[1:])
     ]
     groups, room = [[0]], characters - names - widths[0] if widths else 0
