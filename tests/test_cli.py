@@ -420,7 +420,7 @@ def test_the_table_has_a_line_for_each_cell(store: str, run: Run) -> None:
                                       "oracle", "efficiency", "ok", "time"]  # fmt: skip
     assert len(lines) == 12
     assert caption.startswith("bits; oracle = ")
-    assert lines[0].startswith("ksg[k=3]         gaussian-sparse[rho=0.8]  2 x 2   50  1.4739  ")
+    assert lines[0].startswith("ksg              gaussian-sparse[rho=0.8]  2 x 2   50  1.4739  ")
     assert all("3/3 ok" in line for line in lines)
 
 

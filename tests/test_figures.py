@@ -731,11 +731,12 @@ def test_a_kind_that_does_not_exist() -> None:
 
 def test_titles_stay_inside_the_figure() -> None:
     for inches in WIDTHS.values():
-        figure, grid = figures.panels(inches, 4, 1.35, 1.6)
-        for axes in grid:
-            figures.set_title(axes, "contaminated[base=gaussian-sparse,scale=0.75] of a long-named-law, n = 10000")
-            axes.set_ylabel("objective (nats)")
-        figure.canvas.draw()
+        with mpl.rc_context(figures.STYLE):
+            figure, grid = figures.panels(inches, 4, 1.35, 1.6)
+            for axes in grid:
+                figures.set_title(axes, "contaminated[base=gaussian-sparse,scale=0.75] of a long-named-law, n = 10000")
+                axes.set_ylabel("objective (nats)")
+            figure.canvas.draw()
         for axes in grid:
             box = axes.title.get_window_extent()
             assert box.x0 >= 0

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mibench import display, scoring
+from mibench.display import STALE
 from mibench.interface import InputError
-from mibench.report import FORMATS, SCORES, STALE
+from mibench.report import FORMATS, SCORES
 from mibench.report.formats import Entry, Table, written
 
 if TYPE_CHECKING:
