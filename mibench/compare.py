@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from mibench import runner, scoring, suites
+from mibench.display import STALE
 from mibench.interface import InputError
 from mibench.plan import Trial
-from mibench.report import STALE, marked, tables
+from mibench.report import marked, tables
 from mibench.selection import Filters, select
 
 Row = Mapping[str, Any]

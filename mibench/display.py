@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench.interface import InputError
-from mibench.registry import write_spec
+from mibench.registry import short_spec, stored_estimator, write_spec
 from mibench.store import plain
 
 BITS = 1 / math.log(2)
@@ -32,6 +32,7 @@ _IN_NATS = frozenset(
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
 _GAP = "  "
+STALE = "†"  # after the name of an estimator whose rows other code made
 # Distances in the units of the data, or of kernels: bits are nothing to them.
 _NO_INFORMATION = ("hsic", "wasserstein", "wasserstein-2")
 
@@ -154,15 +155,49 @@ def matrix_table(
 
 
 def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name each cell's estimator, with those parameters that differ between cells of the same estimator."""
-    labels = []
-    for cell in cells:
-        others = [other["params"] for other in cells if other["estimator"] == cell["estimator"]]
-        differing = {
-            key: value for key, value in cell["params"].items() if any(params.get(key) != value for params in others)
-        }
-        labels.append(write_spec(cell["estimator"], differing))
-    return labels
+    """Name each cell's estimator, with its parameters that are not at their defaults.
+
+    Where these are not known here, or would give two of them one name, with those that differ between cells of it.
+    """
+    kinds = [(cell["estimator"], json.dumps(plain(cell["params"]), sort_keys=True)) for cell in cells]
+    by_name: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for (name, text), cell in zip(kinds, cells, strict=True):
+        by_name.setdefault(name, {})[text] = cell["params"]
+    labels: dict[tuple[str, str], str] = {}
+    for name, found in by_name.items():
+        short = {text: _short_label(name, text) for text in found}
+        for text, params in found.items():
+            label = short[text]
+            if label is None or list(short.values()).count(label) > 1:
+                differs = {key for key in params for other in found.values() if other.get(key) != params[key]}
+                label = write_spec(name, {key: value for key, value in params.items() if key in differs})
+            labels[name, text] = label
+    return [labels[kind] for kind in kinds]
+
+
+def _short_label(name: str, params: str) -> str | None:
+    """None: no estimator of this name takes these parameters here."""
+    mark = STALE if name.endswith(STALE) else ""
+    estimator = stored_estimator(name.removesuffix(STALE), params)
+    if estimator is None:
+        return None
+    spec = short_spec(estimator)
+    return f"{name}{spec[len(name) - len(mark) :]}"
+
+
+def name_parts(name: str) -> list[str]:
+    """Split the name of an estimator or a task where a line may end: after a space, a bracket, a comma, a hyphen."""
+    return re.split(r"(?<=[\[,\s])(?=.)|(?<=[A-Za-z]-)(?=.)", name)
+
+
+def wrap_name(name: str, width: int) -> list[str]:
+    """Break a name into lines of at most `width`, where that can be."""
+    lines = [""]
+    for part in name_parts(name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return [line.rstrip() for line in lines]
 
 
 def table(

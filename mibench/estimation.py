@@ -242,12 +242,14 @@ class PairwiseMatrix:
 
     `estimates[i][j]` is the estimate with column i as x and column j as y; None on the diagonal and where
     `reasons[i, j]` says why there is none. Where it is for the kinds of columns, `hint` says who takes them all.
+    `failed` are those that were tried: the estimator raised, or gave no finite number.
     """
 
     names: tuple[str, ...]
     estimates: tuple[tuple[Estimate | None, ...], ...]
     reasons: dict[tuple[int, int], str]
     hint: str = ""
+    failed: frozenset[tuple[int, int]] = frozenset()
 
     def to_frame(self) -> pd.DataFrame:
         """Return the values in nats as a table, NaN where there is no estimate."""
@@ -271,8 +273,8 @@ def pairwise(
     """Estimate the mutual information between all pairs of columns; the arguments are those of `estimate`.
 
     A symmetric estimator runs once per pair, any other one in both orders. A pair that the estimator does not support
-    (constant, or labels where it needs numbers), or on which it fails, has a reason in place of an estimate; a missing
-    value anywhere is an error.
+    (constant, or labels where it needs numbers), or on which it fails, has a reason in place of an estimate, and so has
+    one whose estimate is no finite number; a missing value anywhere is an error.
     """
     made = make_estimator(estimator, **parameters)
     columns = as_columns(table, "the table", discrete)
@@ -288,6 +290,7 @@ def pairwise(
     pairs = [(i, j) for i in range(count) for j in range(count) if i < j or (i > j and not made.facts.symmetric)]
     cells: dict[tuple[int, int], Estimate] = {}
     reasons: dict[tuple[int, int], str] = {}
+    failed: dict[tuple[int, int], str] = {}
     alike: dict[tuple[bool, bool], list[tuple[int, int]]] = {}  # a batch has columns of one kind
     for i, j in pairs:
         reason = made.unsupported(n, 1, 1, kinds[i], kinds[j])
@@ -302,20 +305,24 @@ def pairwise(
         xs, ys = [singles[i] for i, _ in batch], [singles[j] for _, j in batch]
         of_x, of_y = (kinds[column] for column in batch[0])
         for index, result in _each(made, xs, ys, functools.partial(fresh, of_x, of_y)):
-            if isinstance(result, Estimate):
-                cells[batch[index]] = result
+            if not isinstance(result, Estimate):
+                failed[batch[index]] = one_line(result)
+            elif not math.isfinite(result.value):
+                failed[batch[index]] = "; ".join((f"the estimate is {result.value}", *result.warnings))
             else:
-                reasons[batch[index]] = one_line(result)
+                cells[batch[index]] = result
             if progress is not None:
-                progress(len(cells) + len(reasons), len(pairs))
+                progress(len(cells) + len(reasons) + len(failed), len(pairs))
+    reasons |= failed
     if made.facts.symmetric:
         cells |= {(j, i): cell for (i, j), cell in cells.items()}
         reasons |= {(j, i): reason for (i, j), reason in reasons.items()}
+        failed |= {(j, i): reason for (i, j), reason in failed.items()}
     rows = tuple(tuple(cells.get((i, j)) for j in range(count)) for i in range(count))
     found = {(kinds[i], kinds[j]) for i, j in pairs}
     refused = any(kind_of(*one) not in made.facts.supports for one in found)
     hint = "; ".join(about_kinds(made, n, found, columns.labels)) if refused else ""
-    return PairwiseMatrix(names, rows, reasons, hint)
+    return PairwiseMatrix(names, rows, reasons, hint, frozenset(failed))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -277,6 +277,20 @@ def mostly_distinct(table: pd.DataFrame) -> list[str]:
     return lines
 
 
+def repeated_rows(*tables: pd.DataFrame) -> str | None:
+    """Say that more than a tenth of the rows repeat an earlier one, though a column of them is hardly labels."""
+    import pandas as pd
+
+    whole = pd.concat([table.reset_index(drop=True) for table in tables], axis=1)
+    numbers = whole.select_dtypes("number")
+    if not any(numbers.iloc[:, j].nunique() > max(10, len(whole) / 10) for j in range(numbers.shape[1])):
+        return None
+    count = int(whole.duplicated().sum())
+    if count <= len(whole) / 10:
+        return None
+    return f"{count} of {len(whole)} rows repeat an earlier row; copies make estimates too high, leave them out"
+
+
 def drop_missing(*tables: pd.DataFrame) -> tuple[list[pd.DataFrame], int]:
     """Leave out the rows in which any of the tables misses a value; return the tables and the number left out.
 

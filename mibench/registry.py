@@ -23,6 +23,7 @@ import importlib
 import importlib.util
 import inspect
 import itertools
+import json
 import sys
 import types
 import typing
@@ -236,7 +237,9 @@ class Catalogue(Generic[Object]):
         if path.endswith(".py"):
             return self._from_file(Path(path), attribute)
         if name.endswith(".py"):
-            raise InputError(f"{name} names no class; give path/to/file.py:Object")
+            inside = self._inside(import_file(Path(name)))
+            there = f", such as {name}:{inside[0]}" if inside else f"; there is no {self.base.__name__} in it"
+            raise InputError(f"{name} names no class; give path/to/file.py:Class{there}")
         known = self.by_name()
         if name not in known:
             hint = nearest(name, list(known))
@@ -266,13 +269,18 @@ class Catalogue(Generic[Object]):
         module = import_file(path)
         cls = getattr(module, attribute, None)
         if not (isinstance(cls, type) and issubclass(cls, self.base)):
-            inside = [name for name, value in vars(module).items() if self._is_own(value, module)]
+            inside = self._inside(module)
             what = "is not in" if cls is None else f"is no {self.base.__name__} in"
             raise InputError(f"{attribute!r} {what} {path}{nearest(attribute, inside)}")
         return self._checked(cls, str(path))
 
-    def _is_own(self, value: object, module: types.ModuleType) -> bool:
-        return isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+    def _inside(self, module: types.ModuleType) -> list[str]:
+        """The classes of this kind that a user's file defines."""
+        return [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+        ]
 
     def _checked(self, cls: type[Any], where: str) -> type[Object]:
         if inspect.isabstract(cls):
@@ -375,6 +383,26 @@ def full_spec(owner: Configurable) -> str:
     In alphabetical order: keys and samples of trials hang on this text, and not on the order of fields in a class.
     """
     return write_spec(owner.label(), dict(sorted(parameter_values(owner).items())))
+
+
+def short_spec(owner: Configurable) -> str:
+    """Write an object as `name[key=value,...]` with those parameters that are not at their defaults, in their order."""
+    changed = []
+    for key, info in parameters_of(type(owner)).items():
+        value = getattr(owner, key)
+        if info.required or value != info.default:
+            text = short_spec(value) if isinstance(value, Configurable) else write_value(value)
+            changed.append(f"{key}={text}")
+    return f"{owner.label()}[{','.join(changed)}]" if changed else owner.label()
+
+
+@functools.cache
+def stored_estimator(name: str, params: str) -> Estimator | None:
+    """The estimator of a row, by its name and its parameters in JSON; None if there is none of these here."""
+    try:
+        return make_estimator(write_spec(name, json.loads(params)))
+    except InputError:
+        return None
 
 
 def nearest(name: str, names: list[str]) -> str:

@@ -39,7 +39,7 @@ from mibench.registry import (
     nearest,
     parameter_values,
     parse_spec,
-    write_spec,
+    stored_estimator,
     write_value,
 )
 from mibench.store import COLUMNS, DEFAULT_STORE, Store, plain
@@ -339,7 +339,7 @@ def _check_distribution(text: str) -> None:
 
 def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistribution], bool | None]) -> Iterator[Row]:
     for row in rows:
-        estimator, law = _estimator(*_estimator_kind(row)), _law(*_task_kind(row))
+        estimator, law = stored_estimator(*_estimator_kind(row)), _law(*_task_kind(row))
         if estimator is not None and law is not None:
             stale = differs(row, estimator, law)
         else:  # of a name that is known here, but not with these parameters
@@ -348,14 +348,6 @@ def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistrib
             )
             stale = True if known else None
         yield {**row, "stale": stale}
-
-
-@functools.cache
-def _estimator(name: str, params: str) -> Estimator | None:
-    try:
-        return make_estimator(write_spec(name, json.loads(params)))
-    except InputError:
-        return None
 
 
 def _code_differs(row: Row, estimator: Estimator, law: JointDistribution) -> bool | None:
@@ -384,7 +376,10 @@ def _without_stale(marked: Iterator[Row], keep: bool, where: str) -> tuple[list[
         notes.append(f"{len(stale)} rows are stale, made by other code ({who}), and are {fate}")
     if unknown:
         who = _some(sorted({row["estimator"] for row in unknown}))
-        notes.append(f"whether {len(unknown)} rows are stale cannot be told here ({who})")
+        notes.append(
+            f"whether {len(unknown)} rows are stale, made by other code, cannot be told ({who}): name the file "
+            "that it is in, path/to/file.py:Class"
+        )
     return rows, notes
 
 

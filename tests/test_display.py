@@ -16,9 +16,9 @@ import pytest
 from mibench.bibliography import citation_texts
 from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json, write_file
 from mibench.interface import InputError
-from mibench.registry import make_estimator
+from mibench.registry import make_estimator, parameter_values
 from mibench.scoring import summarise
-from mibench.store import COLUMNS
+from mibench.store import COLUMNS, plain
 
 LONG = "spiral-normal_cdf-multinormal-sparse-25-25-2-2.0-" + "x" * 200
 
@@ -180,6 +180,26 @@ def test_labels_name_the_parameters_that_differ() -> None:
         "cca",
     ]
     assert estimator_labels(cells[:1] * 2) == ["ksg", "ksg"]
+
+
+def test_labels_name_what_is_not_at_its_default_even_of_one_estimator_alone() -> None:
+    asked = ["ksg[margins=normal]", "ksg", "ksg[k=(3,5)]", "sliced[inner=ksg[k=5],slices=7]", "compressed[inner=cca]"]
+    made = [make_estimator(text) for text in asked]
+    cells = [{"estimator": one.label(), "params": plain(parameter_values(one))} for one in made]
+    labels = [estimator_labels([cell])[0] for cell in cells]
+    assert labels == estimator_labels(cells)
+    assert labels[:3] == asked[:3]
+    assert "inner=ksg[k=5]" in labels[3]
+    assert [make_estimator(label) for label in labels] == made
+    stale = {"estimator": "ksg†", "params": cells[0]["params"]}
+    assert estimator_labels([stale]) == ["ksg†[margins=normal]"]
+
+
+def test_labels_of_unequal_parameters_differ() -> None:
+    """A row that was stored before a parameter was there is no other name for one with its default."""
+    older = {"estimator": "ksg", "params": {"k": 3}}
+    today = {"estimator": "ksg", "params": plain(parameter_values(make_estimator("ksg")))}
+    assert len(set(estimator_labels([older, today]))) == 2
 
 
 def test_labels_can_be_given_to_the_command_line() -> None:

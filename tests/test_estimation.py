@@ -434,6 +434,7 @@ def test_pairs_that_are_not_supported_have_a_reason() -> None:
     expected = {(0, 2): mixed, (1, 2): mixed, (2, 3): mixed, (2, 4): mixed}
     expected |= {(0, 4): constant, (1, 4): constant, (3, 4): constant}
     assert matrix.reasons == expected | {(j, i): reason for (i, j), reason in expected.items()}
+    assert matrix.failed == frozenset()  # nothing was tried there
     assert matrix.hint.startswith("the table column 'kind' is text, so labels; numbers and labels are accepted by ")
     for name in matrix.hint.rpartition(" by ")[2].split(", "):
         assert set(pairwise(table, name).reasons.values()) == {constant}
@@ -461,9 +462,27 @@ def test_a_failing_pair_does_not_lose_the_others(estimator: type[Estimator]) -> 
     matrix = pairwise(rng.normal(size=(10, 14)) + 100 * (np.arange(14) == 3), estimator)
     assert set(matrix.reasons) == {(i, j) for j in range(4, 14) for i in [3]} | {(j, 3) for j in range(4, 14)}
     assert set(matrix.reasons.values()) == {"RuntimeError: too large"}
+    assert matrix.failed == set(matrix.reasons)
     values = matrix.to_frame().to_numpy()
     assert np.isnan(values).sum() == 14 + 20
     assert np.nanmin(values) == np.nanmax(values) == 1.0
+
+
+class Singular(Estimator):
+    """A number on most data, none on some."""
+
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        """Return NaN where x is large."""
+        return Estimate(math.nan, warnings=("x is large",)) if x.max() > 50 else Estimate(1.0)
+
+
+def test_a_pair_without_a_finite_number_has_failed() -> None:
+    table = np.random.default_rng(8).normal(size=(10, 3)) + 100 * (np.arange(3) == 0)
+    matrix = pairwise(table, Singular)
+    assert matrix.reasons == {(0, 1): "the estimate is nan; x is large", (0, 2): "the estimate is nan; x is large"}
+    assert matrix.failed == set(matrix.reasons)
+    assert matrix.estimates[0] == (None, None, None)
+    assert matrix.estimates[2][0] is not None
 
 
 @pytest.mark.parametrize(

@@ -727,3 +727,17 @@ def test_a_distance_has_no_unit_on_its_axes() -> None:
 def test_a_kind_that_does_not_exist() -> None:
     with pytest.raises(InputError, match=r"unknown figure 'heatmaps' \(nearest: heatmap\)"):
         drawing.draw("heatmaps", [row("a")], SINGLE)
+
+
+def test_titles_stay_inside_the_figure() -> None:
+    for inches in WIDTHS.values():
+        with mpl.rc_context(figures.STYLE):
+            figure, grid = figures.panels(inches, 4, 1.35, 1.6)
+            for axes in grid:
+                figures.set_title(axes, "contaminated[base=gaussian-sparse,scale=0.75] of a long-named-law, n = 10000")
+                axes.set_ylabel("objective (nats)")
+            figure.canvas.draw()
+        for axes in grid:
+            box = axes.title.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.x1

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mibench.files import as_labels, drop_missing, mostly_distinct, read_table, select, select_pair
+from mibench.files import as_labels, drop_missing, mostly_distinct, read_table, repeated_rows, select, select_pair
 from mibench.inputs import (
     UnsupportedError,
     as_columns,
@@ -594,3 +594,14 @@ def test_what_is_no_estimate_of_one_number(result: Any, line: str) -> None:
     assert line_of(caught) == line
     for value in (2, 2.0, np.float32(2), np.array(2.0), torch.tensor(2.0), NAN):
         check_estimate(Two(), of(value))
+
+
+def test_repeated_rows_are_told_where_values_are_continuous() -> None:
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"a": rng.normal(size=100), "b": rng.integers(0, 3, 100)})
+    thrice = pd.concat([table] * 3)
+    said = "200 of 300 rows repeat an earlier row; copies make estimates too high, leave them out"
+    assert repeated_rows(thrice[["a"]], thrice[["b"]]) == repeated_rows(thrice) == said
+    assert repeated_rows(table) is None
+    assert repeated_rows(thrice[["b"]]) is None  # counts and labels do repeat
+    assert repeated_rows(pd.concat([table, table[:10]])) is None  # a few may be chance

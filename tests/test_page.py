@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mibench import cli
-from mibench.report import STALE
+from mibench.display import STALE
 from mibench.report.page import page
 from mibench.scoring import Solved
 
@@ -66,7 +66,7 @@ def text() -> str:
 class Reader(HTMLParser):
     """Tags with their attributes, and what a reader sees."""
 
-    VOID = ("meta", "link", "br", "img", "hr", "input")
+    VOID = ("meta", "link", "br", "img", "hr", "input", "wbr")
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -358,7 +358,7 @@ def test_an_object_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ending", "message"),
     [
-        ("", "own.py names no class; give path/to/file.py:Object"),
+        ("", "own.py names no class; give path/to/file.py:Class, such as "),
         (":Mime", r"'Mime' is not in .*own.py \(nearest: Mine\)"),
         (":number", r"'number' is no Estimator in .*own.py"),
         (":Abstract", "Abstract does not define estimate"),

@@ -225,7 +225,10 @@ def test_rows_of_a_file_go_by_versions(
     assert {row["stale"] for row in found if row["estimator"] == name} == {stale}
     assert {row["stale"] for row in found if row["estimator"] == "ksg"} == {False}
     if stale is None:
-        assert notes == [f"whether 36 rows are stale cannot be told here ({name})"]
+        assert notes == [
+            f"whether 36 rows are stale, made by other code, cannot be told ({name}): name the file that it is in, "
+            "path/to/file.py:Class"
+        ]
 
 
 def test_the_file_and_its_texts_stay_as_they_are(store: Path, tmp_path: Path) -> None:

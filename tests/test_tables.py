@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mibench import bibliography, cli, registry, scoring
+from mibench import bibliography, cli, display, registry, scoring
 from mibench.interface import InputError
 from mibench.report import FORMATS, SCORES, citations, dependence, formats, marked, tables
 from mibench.report.formats import Entry, Table
@@ -205,10 +205,15 @@ def test_names_tell_variants_apart() -> None:
     found = [*rows(1.0), *rows(1.0, params={"k": 5}), *rows(1.0, params={"k": 5}, estimator_version="2"),
              *rows(1.0, params={"k": 7}, device="cuda")]  # fmt: skip
     names = [cell["name"] for cell in tables.records(scoring.cells(found))]
-    assert names == ["ksg[k=3]", "ksg[k=5] (v1)", "ksg[k=5] (v2)", "ksg[k=7]"]
+    assert names == ["ksg", "ksg[k=5] (v1)", "ksg[k=5] (v2)", "ksg[k=7]"]
     found = [*rows(1.0), *rows(1.0, device="cuda"), *rows(1.0, device="cuda", interval="bootstrap", level=0.9)]
     names = [cell["name"] for cell in tables.records(scoring.cells(found))]
     assert len(set(names)) == 3
+
+
+def test_versions_beside_each_other_are_named() -> None:
+    found = [*rows(1.0, stale=True), *rows(1.0, estimator_version="2", stale=False)]
+    assert [cell["name"] for cell in tables.records(scoring.cells(marked(found)))] == ["ksg† (v1)", "ksg (v2)"]
 
 
 def test_stale_rows_carry_a_dagger() -> None:
@@ -404,10 +409,30 @@ class Cells(HTMLParser):
 def test_html_gives_every_text_back() -> None:
     read = Cells()
     read.feed(formats.to_html(AWKWARD))
-    assert read.tags == {"table", "caption", "span", "thead", "tbody", "tr", "th", "td", "b", "small"}
+    assert read.tags == {"table", "caption", "span", "thead", "tbody", "tr", "th", "td", "b", "small", "wbr"}
     assert read.lines[0] == list(AWKWARD.heads)
     assert read.lines[1][:2] == [f"{NASTY} 0", "0.352 ± 0.013 (9/10 ok, 1 error)"]
     assert {len(line) for line in read.lines} == {len(AWKWARD.heads)}
+
+
+def test_plain_text_fits_the_terminal_and_loses_nothing() -> None:
+    found = [*pair(1.0, 0.1), *pair(1.3, 0.1, estimator="kernel-resubstitution", distribution="asinh[base=student]")]
+    for width in (40, 60, None):
+        lines = tables.table(scoring.cells(found), "mean", "table", width=width).splitlines()
+        assert max(map(len, lines[:-1])) <= (width or 1000)
+        words = " ".join(lines).split()
+        for name in ("ksg", "kernel-resubstitution", "truth"):
+            assert name in " ".join(words).replace("- ", "-")
+    wide = tables.table(scoring.cells(found), "mean", "table").splitlines()
+    assert len(wide[-1]) > 80
+    assert any(line.endswith(" *") for line in formats.to_text(AWKWARD).splitlines())
+
+
+def test_names_break_where_one_reads_on() -> None:
+    name = "contaminated[base=gaussian-sparse,rho=-0.5]"
+    assert display.wrap_name(name, 16) == ["contaminated[", "base=gaussian-", "sparse,rho=-0.5]"]
+    assert "".join(display.name_parts(name)) == name
+    assert "contaminated[<wbr>base=gaussian-<wbr>sparse" in formats.to_html(Table("", ("a", name), ()))
 
 
 def test_csv_has_every_digit() -> None:

@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         options = _parser().parse_args(arguments)
+        given.settle_format(options)
         code = _function(options.command)(options)
     except InputError as error:
         print(f"mibench: {error}", file=sys.stderr)
@@ -229,7 +230,8 @@ def _table_options(parser: argparse.ArgumentParser) -> None:
         choices=tuple(SCORES),
         default="mean",
         metavar="SCORE",
-        help=f"what is shown: {', '.join(SCORES)} (solved, ranks and cost over all tasks); default mean",
+        help=f"what is shown: {', '.join(SCORES)}; summary is solved, rank, errors and cost of each estimator over all "
+        "tasks (default mean)",
     )
     parser.add_argument(
         "--columns", choices=("tasks", "estimators"), help="what goes across (default: the fewer of the two)"
@@ -415,8 +417,11 @@ def _add_interval(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...], *, units: bool) -> None:
     parser.add_argument(
-        "--format", choices=formats, default=formats[0], help=f"how the output is written (default {formats[0]})"
+        "--format",
+        choices=formats,
+        help=f"how the output is written (default: by the ending of --out, else {formats[0]})",
     )
+    parser.set_defaults(formats=formats)
     parser.add_argument("--out", metavar="FILE", help="write the output to this file")
     if units:
         _add_units(parser)

@@ -72,6 +72,8 @@ def _named_or_ksg(options: argparse.Namespace) -> list[str]:
 def _say_of_data(tables: Sequence[pd.DataFrame], dropped: int) -> None:
     if dropped:
         say(f"{dropped} of {dropped + len(tables[0])} rows miss a value and are left out")
+    if repeated := files.repeated_rows(*tables):
+        say(repeated)
     few = [name for table in tables for name in files.few_valued(table)]
     if few:
         names = ",".join(dict.fromkeys(few))
@@ -157,7 +159,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
     if warned:
         pair, texts = next(iter(warned.items()))
         say(f"{len(warned)} pairs have warnings, shown by --format json; the first: {pair}: {'; '.join(texts)}")
-    return 1 if matrix.reasons else 0
+    return 1 if matrix.failed else 0
 
 
 def consistency(options: argparse.Namespace) -> int:

@@ -148,6 +148,17 @@ def check_out(options: argparse.Namespace) -> None:
         display.check_folder(Path(options.out))
 
 
+_FORMATS = {".tex": "latex", ".md": "markdown", ".html": "html", ".csv": "csv", ".json": "json", ".txt": "table",
+            ".parquet": "parquet"}  # fmt: skip
+
+
+def settle_format(options: argparse.Namespace) -> None:
+    """Without --format, the ending of --out says what is written; else the first that the command has."""
+    if "formats" in options and options.format is None:
+        ending = _FORMATS.get(Path(options.out or "").suffix.lower())
+        options.format = ending if ending in options.formats else options.formats[0]
+
+
 def width(options: argparse.Namespace) -> int | None:
     """Columns that a table may take: those of the terminal that it goes to."""
     from mibench import display

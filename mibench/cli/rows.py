@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from mibench.progress import say
 from mibench.report import WIDTHS, citations, dependence, marked, tables
 from mibench.store import Store
 
+_MANY = 6  # parts of a table, beyond which a paper wants another one
+
 
 def plot(options: argparse.Namespace) -> int:
     """Draw a figure."""
@@ -23,7 +26,7 @@ def plot(options: argparse.Namespace) -> int:
 
     path = Path(options.out or f"{options.kind}.pdf")
     figures.check_path(path)
-    width = WIDTHS[options.width]
+    inches = WIDTHS[options.width]
     if options.against is not None and options.kind != "scaling":
         raise InputError(f"--against is for scaling, not for {options.kind}")
     if options.solved is not None and options.kind not in drawing.SOLVED:
@@ -31,13 +34,14 @@ def plot(options: argparse.Namespace) -> int:
     if options.units != "nats" and options.kind in drawing.UNITLESS:
         raise InputError(f"--units {options.units} is not for {options.kind}")
     if options.kind == "samples":
-        drawn = drawing.draw_samples(given.items(options.distribution), width, **given.size(options))
+        drawn = drawing.draw_samples(given.items(options.distribution), inches, **given.size(options))
     else:
         words = {} if options.against is None else {"against": options.against}
         rule = given.rule(options)
-        drawn = drawing.draw(options.kind, _selected(options), width, units=options.units, rule=rule, **words)
+        drawn = drawing.draw(options.kind, _selected(options), inches, units=options.units, rule=rule, **words)
     figures.save(drawn.figure, path)
-    print(f"{path}\n{drawn.caption}", flush=True)
+    width = display.terminal_width()
+    print(f"{path}\n{drawn.caption if width is None else textwrap.fill(drawn.caption, width)}", flush=True)
     return 0
 
 
@@ -52,15 +56,19 @@ def table(options: argparse.Namespace) -> int:
         if without:
             say(f"no citation is known of {', '.join(without)}")
     elif options.score == "dependence":
-        text = dependence.table(rows, options.format)
+        text = dependence.table(rows, options.format, given.width(options))
     else:
         rule = given.rule(options)
-        layout = {"columns": options.columns, "units": options.units}
+        layout = {"columns": options.columns, "units": options.units, "width": given.width(options)}
         cells = scoring.cells(marked(rows), solved=rule)
         text = tables.table(cells, options.score, options.format, **layout, rule=str(rule))
         if options.solved is not None and options.format == "csv":  # which has no caption
             say(f"solved: {rule}")
     given.write(text, options)
+    parts = text.count(r"\begin{table}")
+    if options.format == "latex" and parts > _MANY:
+        other = "" if options.score == "summary" else "; --score summary has a line for each estimator"
+        say(f"{parts} tables that fit a page: --estimator, --suite and --n choose fewer{other}")
     return 0
 
 

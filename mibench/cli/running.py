@@ -68,14 +68,22 @@ def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespa
 def say_failures(rows: Sequence[dict[str, Any]]) -> int:
     """Say which trials failed; returns the exit code."""
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
-    for row in failed[:5]:
-        which = f"{row['estimator']} on {row['distribution']}, n = {row['n']}, seed {row['seed']}"
-        # The type of an exception tells what a text such as 'k' means; other failures are named by their status.
-        kind = row["error_type"] or ""
-        named = "" if kind in ("", "InputError", row["status"]) else f"{kind}: "
-        why = row["error_text"] or "the estimate is no finite number"  # of a row that was stored without a reason
-        say(f"{row['status']}: {which}: {named}{' '.join(why.split())}")
+    alike: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row, label in zip(failed, display.estimator_labels(failed), strict=True):
+        alike.setdefault((label, row["status"], _reason(row)), []).append(row)
+    for (label, status, why), (row, *others) in list(alike.items())[:5]:
+        more = f" (and {len(others)} more trial{'s' * (len(others) > 1)})" if others else ""
+        say(f"{status}: {label} on {row['distribution']}, n = {row['n']}, seed {row['seed']}{more}: {why}")
     if failed:
         retry = ",".join(sorted({row["status"] for row in failed}))
         say(f"{len(failed)} of {len(rows)} trials failed; --retry {retry} runs them again")
     return 1 if failed else 0
+
+
+def _reason(row: dict[str, Any]) -> str:
+    """Why a trial failed, in a line."""
+    # The type of an exception tells what a text such as 'k' means; other failures are named by their status.
+    kind = row["error_type"] or ""
+    named = "" if kind in ("", "InputError", row["status"]) else f"{kind}: "
+    why = row["error_text"] or "the estimate is no finite number"  # of a row that was stored without a reason
+    return f"{named}{' '.join(why.split())}"

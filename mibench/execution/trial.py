@@ -7,7 +7,6 @@ import math
 import resource
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mibench.execution.messages import Job, Work
+from mibench.failures import place_of
 from mibench.inputs import check_estimate, check_pair
 from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
 from mibench.intervals import with_interval
@@ -148,8 +148,7 @@ def _failure(error: Exception | SystemExit) -> dict[str, Any]:
     out_of_memory = isinstance(error, MemoryError) or any(
         words in str(error) for words in ("out of memory", "can't allocate memory", "Cannot allocate memory")
     )
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    place = "" if isinstance(error, InputError) else f" ({Path(where.filename).name}:{where.lineno})"
+    place = "" if isinstance(error, InputError) else f" ({place_of(error)})"
     text = f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else str(error)
     return {
         "status": "oom" if out_of_memory else "error",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mibench.display import STALE
+
 # Kind -> what it shows. The function of a kind has its name, in the module of its name.
 KINDS = {
     "heatmap": "signed error of every estimator on every task",
@@ -29,10 +31,9 @@ SCORES = {
     "summary": "each estimator over all its tasks",
     "dependence": "whether estimates grow with MI: rank correlation, AUC, saturation",
 }
-FORMATS = ("latex", "markdown", "html", "csv")
+FORMATS = ("latex", "markdown", "html", "csv", "table")
 AGAINST = ("n", "dim", "mi")  # what `scaling` may stand on
 WIDTHS = {"single": 3.4, "double": 7.0}  # inches: one column or two of a paper
-STALE = "†"
 
 
 def marked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

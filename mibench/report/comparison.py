@@ -7,7 +7,7 @@ from typing import Any
 
 from mibench import display
 from mibench.compare import ALPHA, Cell, Comparison
-from mibench.report import STALE
+from mibench.display import STALE
 
 _NOTHING = "–"
 

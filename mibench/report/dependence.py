@@ -10,21 +10,21 @@ from mibench import display, scoring
 from mibench.interface import InputError
 from mibench.plan import make_task
 from mibench.report import marked
-from mibench.report.formats import WRITERS, Entry, Table
+from mibench.report.formats import Entry, Table, written
 from mibench.report.tables import estimator_names
 
 Row = Mapping[str, Any]
 _ORDERS = {"spearman": "Spearman", "kendall": "Kendall", "auc": "AUC", "saturation": "saturation"}
 
 
-def table(rows: Sequence[Row], form: str = "latex") -> str:
+def table(rows: Sequence[Row], form: str = "latex", width: int | None = None) -> str:
     """Write a table for each n; CSV has one with every digit."""
     found = lines(rows)
     if all(line[order] is None for line in found for order in _ORDERS):
         raise InputError("there is no order to compare with: that takes 3 tasks of known MI, or an independent one")
     if form == "csv":
         return display.to_csv(found)
-    return "\n\n".join(WRITERS[form](one) for one in by_n(found))
+    return written(by_n(found), form, width)
 
 
 def by_n(found: Sequence[Row]) -> list[Table]:

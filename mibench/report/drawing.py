@@ -11,10 +11,11 @@ import pandas as pd
 
 import mibench
 from mibench import display
+from mibench.display import STALE
 from mibench.interface import InputError
 from mibench.plan import make_task
 from mibench.registry import nearest
-from mibench.report import KINDS, STALE, marked, samples
+from mibench.report import KINDS, marked, samples
 from mibench.report.figures import STYLE, Drawn
 from mibench.scoring import DEFAULT_RULE, Solved, cells
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import mibench
-from mibench.display import check_folder, estimator_labels, unit_of, write_file
+from mibench.display import check_folder, estimator_labels, unit_of, wrap_name, write_file
 from mibench.interface import InputError
 from mibench.report import WIDTHS
 
@@ -306,4 +305,5 @@ def column_count(grid: Sequence[Axes]) -> int:
 def set_title(axes: Axes, text: str, **words: Any) -> None:
     """Write a title over as many lines as its axes' share of the figure's width asks for."""
     inches = axes.get_figure(root=True).get_figwidth() / column_count([axes])  # type: ignore[union-attr]
-    axes.set_title(textwrap.fill(text, max(12, int(inches * 72 / (7 * 0.6)))), **words)
+    room = inches - 0.4  # the axes stand right of their labels, and the title above their middle
+    axes.set_title("\n".join(wrap_name(text, max(12, int(room * 72 / (7 * 0.6))))), **words)

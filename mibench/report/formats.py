@@ -1,4 +1,4 @@
-"""A table as LaTeX, Markdown and HTML: the same contents, each escaped for its format."""
+"""A table as LaTeX, Markdown, HTML and plain text: the same contents, each escaped for its format."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import math
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mibench.bibliography import ACCENTS, LETTERS
+from mibench.display import name_parts, wrap_name
 
 # Characters that fit the line of a page, by the size of the letters, and lines. LaTeX tables that are larger are split.
 _SIZES = {"footnotesize": 80, "scriptsize": 89}
 _LINES = 45
+_HEAD = 16  # characters of a head's line, where it can be broken
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def to_latex(one: Table) -> str:
         parts += [
             r"\begin{table}",
             r"\centering\footnotesize",
+            r"\setlength{\tabcolsep}{4pt}",
+            r"\setlength{\belowcaptionskip}{4pt}",  # a caption above, which article sets for one below
             *([r"\addtocounter{table}{-1}"] if position else []),  # the number of the first part
             rf"\caption{{{latex(caption)}}}",
             *([rf"\{size}"] if size != "footnotesize" else []),
@@ -70,7 +74,7 @@ def _blocks(one: Table, characters: int) -> Iterator[tuple[tuple[str, ...], list
     """Split a table into parts that fit on a page, as evenly as can be."""
     names = max((len(name) for name, _ in one.lines), default=0)
     widths = [
-        3 + max(*(len(part) for part in _wrapped(head)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
+        2 + max(*(len(part) for part in wrap_name(head, _HEAD)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
         for j, head in enumerate(one.heads[1:])
     ]
     groups, room = [[0]], characters - names - widths[0] if widths else 0
@@ -87,12 +91,8 @@ def _blocks(one: Table, characters: int) -> Iterator[tuple[tuple[str, ...], list
             yield (one.heads[0], *(one.heads[1 + j] for j in group)), lines
 
 
-def _wrapped(head: str) -> list[str]:
-    return textwrap.wrap(head, 16, break_long_words=False) or [""]
-
-
 def _latex_head(head: str) -> str:
-    parts = [latex(part) for part in _wrapped(head)]
+    parts = [latex(part) for part in wrap_name(head, _HEAD)]
     return parts[0] if len(parts) == 1 else r"\shortstack[r]{" + r"\\".join(parts) + "}"
 
 
@@ -181,15 +181,19 @@ def _markdown(text: str) -> str:
 
 def to_html(one: Table, *, classes: str = "") -> str:
     """Write a table element; numbers stand in `data-number` with every digit, for those who sort."""
-    heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in one.heads)
+    heads = "".join(f'<th scope="col">{_html_name(head)}</th>' for head in one.heads)
     body = [
-        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(map(_html_entry, entries))}</tr>'
+        f'<tr><th scope="row">{_html_name(name)}</th>{"".join(map(_html_entry, entries))}</tr>'
         for name, entries in one.lines
     ]
     attribute = f' class="{html.escape(classes)}"' if classes else ""
     head = f"<thead><tr>{heads}</tr></thead>"
     caption = f"<caption><span>{html.escape(one.caption)}</span></caption>"
     return "\n".join([f"<table{attribute}>", caption, head, "<tbody>", *body, "</tbody>", "</table>"])
+
+
+def _html_name(name: str) -> str:
+    return "<wbr>".join(html.escape(part) for part in name_parts(name))
 
 
 def _html_entry(entry: Entry) -> str:
@@ -199,4 +203,39 @@ def _html_entry(entry: Entry) -> str:
     return f"<td{number}>{f'<b>{value}</b>' if entry.best else value}{note}</td>"
 
 
+def to_text(one: Table, width: int | None = None) -> str:
+    """Write columns of plain text, in blocks where they are wider than `width`; a star stands for bold."""
+    names = ["", *(name for name, _ in one.lines)]
+    columns = []
+    for j, head in enumerate(one.heads[1:]):
+        entries = [line[j] for _, line in one.lines]
+        mark = "  " if any(entry.best for entry in entries) else ""
+        texts = [_text(entry) + (" *" if entry.best else mark) for entry in entries]
+        columns.append((wrap_name(head, _HEAD), texts))
+    first = max(map(len, [one.heads[0], *names]))
+    sizes = [2 + max(map(len, [*head, *texts])) for head, texts in columns]
+    blocks: list[list[int]] = [[]]
+    for j, size in enumerate(sizes):
+        if blocks[-1] and width is not None and first + sum(sizes[i] for i in blocks[-1]) + size > width:
+            blocks.append([])
+        blocks[-1].append(j)
+    parts = []
+    for block in blocks:
+        height = max((len(columns[j][0]) for j in block), default=1)
+        lines = [[""] * (height - 1) + [one.heads[0]] + names[1:]]
+        lines += [[""] * (height - len(head)) + head + texts for head, texts in (columns[j] for j in block)]
+        places = [sizes[j] for j in block]
+        for name, *texts in zip(*lines, strict=True):
+            cells = [text.rjust(size) for text, size in zip(texts, places, strict=True)]
+            parts.append("".join([name.ljust(first), *cells]).rstrip())
+        parts.append("")
+    caption = one.caption.replace("Bold: ", "*: ")
+    return "\n".join([*parts, caption if width is None else textwrap.fill(caption, width)])
+
+
 WRITERS: dict[str, Callable[[Table], str]] = {"latex": to_latex, "markdown": to_markdown, "html": to_html}
+
+
+def written(tables: Iterable[Table], form: str, width: int | None = None) -> str:
+    """Write tables in a format, one after another."""
+    return "\n\n".join(to_text(one, width) if form == "table" else WRITERS[form](one) for one in tables)

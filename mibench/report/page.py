@@ -20,9 +20,10 @@ from markupsafe import Markup
 
 import mibench
 from mibench import bibliography, scoring
+from mibench.display import STALE
 from mibench.interface import InputError, parameters_of
 from mibench.registry import estimators, write_spec, write_value
-from mibench.report import STALE, WIDTHS, dependence, figures, formats, marked, tables
+from mibench.report import WIDTHS, dependence, figures, formats, marked, tables
 from mibench.report.drawing import draw
 
 if TYPE_CHECKING:

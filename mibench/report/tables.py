@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mibench import display, scoring
+from mibench.display import STALE
 from mibench.interface import InputError
-from mibench.report import FORMATS, SCORES, STALE
-from mibench.report.formats import WRITERS, Entry, Table
+from mibench.report import FORMATS, SCORES
+from mibench.report.formats import Entry, Table, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,13 +43,15 @@ def table(
     columns: Columns | None = None,
     units: str = "nats",
     rule: str = "",
+    width: int | None = None,
 ) -> str:
     """Write estimators x tasks, one table for each quantity; or each estimator over all its tasks ("summary").
 
     (`mibench.report.dependence` writes the table of that name, which takes rows.)
 
     `form` is one of `FORMATS`. `columns` says what goes across (default: the fewer of the two), `rule` in words when a
-    task counts as solved. CSV has a line for each cell instead of a grid, with every digit.
+    task counts as solved, `width` what the lines of a plain "table" may take. CSV has a line for each cell instead of a
+    grid, with every digit.
     """
     if form not in FORMATS or score not in SCORES or score == "dependence":
         raise InputError(f"a table is {', '.join(FORMATS)} of {', '.join(SCORES)}, not {form} of {score}")
@@ -64,7 +67,7 @@ def table(
         tables = [grid(group, score, columns, units, rule) for group in by_quantity(found) if _has(group, score)]
     if not tables:
         raise InputError(f"there is no {score} to show for these rows; --score mean needs neither truth nor two seeds")
-    return "\n\n".join(WRITERS[form](one) for one in tables)
+    return written(tables, form, width)
 
 
 def records(cells: pd.DataFrame) -> list[dict[str, Any]]:
@@ -83,10 +86,12 @@ def estimator_names(cells: Sequence[Cell]) -> list[str]:
     ]
     for mark in marks:
         seen: dict[str, set[str]] = {}
-        for name, cell in zip(found, cells, strict=True):
+        bare = [name.replace(STALE, "") for name in found]  # stale rows and today's: of which versions?
+        for name, cell in zip(bare, cells, strict=True):
             seen.setdefault(name, set()).add(mark(cell))
         found = [
-            f"{name} ({mark(cell)})" if len(seen[name]) > 1 else name for name, cell in zip(found, cells, strict=True)
+            f"{name} ({mark(cell)})" if len(seen[key]) > 1 else name
+            for key, name, cell in zip(bare, found, cells, strict=True)
         ]
     return found
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 
 from mibench import bibliography
+from mibench.failures import place_of
 from mibench.interface import Configurable, Estimator, InputError, JointDistribution, parameters_of
 from mibench.registry import Catalogue, distributions, estimators, full_spec, nearest, parse_spec
 
@@ -54,7 +55,8 @@ class Check(Generic[Subject]):
         except Exception as error:
             if self.expected_failure is not None:
                 raise NotApplicable(f"fails as expected: {self.expected_failure}") from error
-            what = str(error) if isinstance(error, AssertionError) else f"raises {type(error).__name__}: {error}"
+            what = f"raises {type(error).__name__}: {error} ({place_of(error)})"
+            what = str(error) if isinstance(error, AssertionError) else what
             raise AssertionError(f"{self}: {what}") from error
         if self.expected_failure is not None:
             raise AssertionError(f"{self}: passes, though expected to fail ({self.expected_failure})")
@@ -209,7 +211,8 @@ def global_random_state_kept() -> Iterator[None]:
         yield
         after = states()
         changed = [name for name, state in before.items() if pickle.dumps(state) != pickle.dumps(after[name])]
-        assert not changed, f"changes the global state of {', '.join(changed)}; draw from the generator given"
+        hint = ", or seed torch by it inside `with torch.random.fork_rng():`" if "torch" in changed else ""
+        assert not changed, f"changes the global state of {', '.join(changed)}; draw from the generator given{hint}"
     finally:
         random.setstate(original["random"])
         np.random.set_state(original["numpy.random"])  # noqa: NPY002

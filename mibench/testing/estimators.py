@@ -6,6 +6,7 @@ must be larger under dependence than without it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -134,8 +135,13 @@ def sample_for(
 
 
 def assert_same(first: Estimate, second: Estimate, what: str) -> None:
-    """Fail unless two estimates agree to the last bit, diagnostics and warnings included."""
-    assert repr(first) == repr(second), f"{what}: {first} and {second}"
+    """Fail unless two estimates agree to the last bit, diagnostics and warnings included; say what does not."""
+    differ = [
+        f"{entry.name} {getattr(first, entry.name)!r} and {getattr(second, entry.name)!r}"
+        for entry in dataclasses.fields(Estimate)
+        if repr(getattr(first, entry.name)) != repr(getattr(second, entry.name))
+    ]
+    assert not differ, f"{what}: {'; '.join(differ)}"
 
 
 def assert_close(first: Estimate, second: Estimate, what: str) -> None:
@@ -201,8 +207,12 @@ def check_result(estimator: Estimator) -> None:
     assert isinstance(estimate, Estimate), f"returns {type(estimate).__name__}, not Estimate"
     assert type(estimate.value) is float, f"value is a {type(estimate.value).__name__}, not a plain float"
     assert math.isfinite(estimate.value), f"value is {estimate.value} on ordinary data"
-    assert estimate.quantity == estimator.quantity, f"quantity {estimate.quantity!r}, declared {estimator.quantity!r}"
-    assert estimate.bound == estimator.bound, f"bound {estimate.bound!r}, declared {estimator.bound!r}"
+    assert estimate.quantity == estimator.quantity, (
+        f"quantity {estimate.quantity!r}, declared {estimator.quantity!r}; give Estimate quantity=self.quantity"
+    )
+    assert estimate.bound == estimator.bound, (
+        f"bound {estimate.bound!r}, declared {estimator.bound!r}; give Estimate bound=self.bound"
+    )
     for name, end in (("low", estimate.low), ("high", estimate.high), ("level", estimate.level)):
         assert end is None or type(end) is float, f"{name} is a {type(end).__name__}, not a plain float"
     if estimate.low is not None and estimate.high is not None:
