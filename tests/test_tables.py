@@ -139,7 +139,8 @@ def test_oracle_is_of_the_estimator_with_most_trials() -> None:
     """The samples are those of all estimators; one whose trials fail has fewer of them."""
     full = rows(1.5, 1.5, oracle=1.1)
     found = [row(1.5, oracle=1.3, estimator="cca"), failed("error", estimator="cca", seed=1), *full]
-    assert entries(found, "rmse")["gaussian-sparse", "oracle"].number == pytest.approx(0.1)
+    shown = entries(found, "rmse")["gaussian-sparse", "oracle"]
+    assert (shown.value, shown.number) == ("0.100", pytest.approx(0.1))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -291,8 +292,12 @@ def test_dependence_by_hand() -> None:
     a, b = dependence.lines(found)
     assert (a["name"], a["spearman"], a["kendall"], a["auc"], a["tasks"]) == ("a", 1.0, 1.0, 1.0, 4)
     assert (b["name"], b["spearman"], b["kendall"], b["auc"], b["tasks"]) == ("b", -1.0, -1.0, 0.0, 4)
+    few = [{**one, "estimator": "c"} for one in found if one["estimator"] == "a" and one["truth"] > 0.5]
+    assert [line["name"] for line in dependence.lines([*few, *found])] == ["a", "b", "c"]  # c has two tasks only
     (alone,) = dependence.lines([{**one, "truth": None} for one in found if one["estimator"] == "b"])
     assert alone["spearman"] == -1.0  # the MI of a task is computed where no row has it
+    other = {"truth": None, "distribution_version": "0"}  # but not that of a law that is no more
+    assert dependence.lines([{**one, **other} for one in found if one["estimator"] == "b"])[0]["tasks"] == 0
     assert "| b | hsic | 4 | -1.00 | -1.00 | 0.00 |" in dependence.table(found, "markdown")
     with pytest.raises(InputError, match="no order to compare with"):
         dependence.table(found[:2])

@@ -173,6 +173,12 @@ def test_labels_become_one_indicator_per_level() -> None:
     assert codes.tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
     many = np.arange(200.0)[:, None]
     assert encode(many, (True,), np.arange(200), "standard").shape == (200, 65)
+    assert np.array_equal(encode(many[:64], (True,), np.arange(64), "standard"), np.eye(64))
+
+
+def test_a_column_that_repeats_its_smallest_value_is_standardised() -> None:
+    codes = encode(np.array([0.0, 0.0, 0.0, 8.0])[:, None], None, np.arange(4), "standard")
+    assert codes[:, 0] == pytest.approx(np.array([-1.0, -1.0, -1.0, 3.0]) / math.sqrt(3))
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,18 @@ def test_untrained_conditional_is_the_untrained_marginal(labels: bool) -> None:
     assert torch.equal(conditional.pairs(x, y), marginal.pairs(x, y))
 
 
+@pytest.mark.parametrize("components", [2, 3])
+def test_an_untrained_mixture_has_components_of_equal_weight_and_scale_at_different_means(components: int) -> None:
+    made = make_density(
+        1, 2, [torch.Generator().manual_seed(0)], labels=False, components=components, hidden=4, layers=1
+    )
+    for density in made:
+        logits, means, log_scales = density.start.detach().view(components, 5).split([1, 2, 2], 1)
+        assert not logits.any()
+        assert not log_scales.any()
+        assert len({float(mean) for mean in means.flatten()}) == 2 * components
+
+
 def test_scales_are_bounded() -> None:
     """Neither a vanishing nor an enormous scale makes a value or a gradient that is not finite, in float32."""
     density = make_density(1, 1, [torch.Generator().manual_seed(0)], labels=False, components=2, hidden=4, layers=1)[0]
