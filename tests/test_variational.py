@@ -229,6 +229,7 @@ def test_what_cannot_be_split_or_trained_is_refused() -> None:
     assert "2 points to evaluate in each of 30 folds" in str(MINE(folds=30).unsupported(59, 1, 1, (False,), (False,)))
     assert MINE(folds=30).unsupported(60, 1, 1, (False,), (False,)) is None
     MINE(validation=0.5, evaluation=0.5, folds=4)
+    MINE(validation=0.4, evaluation=0.5)
     with pytest.raises(InputError, match=r"give layers >= 1"):
         MINE(critic="concatenated", layers=0)
 

@@ -213,7 +213,7 @@ def test_a_pass_takes_every_row_once_and_a_curve_is_of_all_its_batches() -> None
     start = StackedLinear(1, 1, [torch.Generator().manual_seed(0)])
     weight = float(start.weight.detach())
     ((_, fit),) = train(
-        start, objective, lambda network, x, y: torch.zeros(1), (rows, rows), (rows, rows),
+        start, objective, lambda *_: torch.zeros(1), (rows, rows), (rows, rows),
         schedule=Schedule(10, 0.1, "constant", 0.0, 0.0, 30, 3, 2), generators=[torch.Generator().manual_seed(1)],
     )  # fmt: skip
     assert sorted(seen[:30]) == sorted(seen[30:]) == list(range(30))
