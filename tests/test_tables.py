@@ -140,7 +140,8 @@ def test_oracle_is_of_the_estimator_with_most_trials() -> None:
     full = rows(1.5, 1.5, oracle=1.1)
     found = [row(1.5, oracle=1.3, estimator="cca"), failed("error", estimator="cca", seed=1), *full]
     shown = entries(found, "rmse")["gaussian-sparse", "oracle"]
-    assert (shown.value, shown.number) == ("0.100", pytest.approx(0.1))
+    assert shown.value == "0.100"
+    assert shown.number == pytest.approx(0.1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
