@@ -213,6 +213,23 @@ def test_names_tell_variants_apart() -> None:
     assert len(set(names)) == 3
 
 
+def test_sizes_and_versions_tell_tasks_of_one_name_apart() -> None:
+    found = [*rows(1.0), *rows(2.0, dim_x=2), *rows(3.0, dim_x=2, distribution_version="2"), *rows(4.0, dim_y=7)]
+    shown = {task: one.value for (task, name), one in entries(found, "mean").items() if name == "ksg"}
+    assert shown == {
+        "gaussian-sparse, 5 × 5": "1.00",
+        "gaussian-sparse, 2 × 5, v1": "2.00",
+        "gaussian-sparse, 2 × 5, v2": "3.00",
+        "gaussian-sparse, 5 × 7": "4.00",
+    }
+
+
+def test_the_rule_stands_where_verdicts_do() -> None:
+    cells = scoring.cells(rows(1.0, 1.1))
+    assert "Solved: so and so." in tables.table(cells, "solved", "markdown", rule="so and so")
+    assert "so and so" not in tables.table(cells, "mean", "markdown", rule="so and so")
+
+
 def test_stale_rows_carry_a_dagger() -> None:
     found = [*rows(1.0, 1.1, stale=True), *rows(1.0, 1.1, estimator="cca", stale=False)]
     text = tables.table(scoring.cells(marked(found)), "mean", "markdown")
@@ -293,6 +310,7 @@ def test_dependence_by_hand() -> None:
     a, b = dependence.lines(found)
     assert (a["name"], a["spearman"], a["kendall"], a["auc"], a["tasks"]) == ("a", 1.0, 1.0, 1.0, 4)
     assert (b["name"], b["spearman"], b["kendall"], b["auc"], b["tasks"]) == ("b", -1.0, -1.0, 0.0, 4)
+    assert [line["name"] for line in dependence.lines([{**one, "stale": True} for one in found])] == ["a†", "b†"]
     few = [{**one, "estimator": "c"} for one in found if one["estimator"] == "a" and one["truth"] > 0.5]
     assert [line["name"] for line in dependence.lines([*few, *found])] == ["a", "b", "c"]  # c has two tasks only
     (alone,) = dependence.lines([{**one, "truth": None} for one in found if one["estimator"] == "b"])
