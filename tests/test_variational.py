@@ -187,15 +187,19 @@ def test_a_column_that_repeats_its_smallest_value_is_standardised() -> None:
 def test_the_seed_decides_and_nothing_global_changes(estimator: TrainedCritic) -> None:
     x, y = correlated(300, RHO, 0)
     copies, numpy_state, torch_state = (x.copy(), y.copy()), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    torch_threads = torch.get_num_threads()
-    values = [
-        estimator.estimate(x, y, Context(rng=np.random.default_rng(seed), threads=threads)).value
-        for seed, threads in ((1, 1), (1, 1), (2, 2))
-    ]
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)  # other than it uses
+    try:
+        values = [
+            estimator.estimate(x, y, Context(rng=np.random.default_rng(seed), threads=threads)).value
+            for seed, threads in ((1, 1), (1, 1), (2, 2))
+        ]
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
     assert values[0] == values[1] != values[2]
     np.testing.assert_equal(np.random.get_state(), numpy_state)  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert torch.get_num_threads() == torch_threads
     assert np.array_equal(x, copies[0])
     assert np.array_equal(y, copies[1])
 
