@@ -14,6 +14,7 @@ from scipy import stats
 
 from mibench.display import to_json
 from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summarise
+from mibench.scoring.cell import METHOD, TASK
 from mibench.store import plain
 
 # The contract of a cell: other programs read these.
@@ -450,6 +451,9 @@ def test_a_paired_difference_by_hand() -> None:
     (found,) = paired_differences(on("s", "a", 0.1, -0.4, 0.2) + on("s", "b", -0.3, 0.4, 0.7)).to_dict("records")
     assert (found["estimator_a"], found["estimator_b"], found["distribution"]) == ("a", "b", "s")
     assert (found["params_a"], found["seeds"]) == ({"k": 3}, 3)
+    sides = [f"{name}_{side}" for side in "ab" for name in METHOD]
+    assert list(found) == [*TASK, *sides, "seeds", "failures_a", "failures_b", "difference", "se", "low", "high", "p",
+                           "p_holm"]  # fmt: skip
     assert found["difference"] == pytest.approx(-7 / 30)
     assert found["se"] == pytest.approx(math.sqrt(19 / 300 / 3))
     expected = stats.ttest_rel([0.1, 0.4, 0.2], [0.3, 0.4, 0.7])
@@ -641,6 +645,10 @@ def test_a_truth_certified_to_a_point_is_known() -> None:
     wide = [{**one, "truth_low": one["truth"], "truth_high": one["truth"]} for one in rows]
     assert (judged(wide)["tasks"], judged(wide)["spearman"]) == (3, pytest.approx(1.0))
     assert judged([{**one, "truth_low": -1.0, "truth_high": 3.0} for one in rows])["tasks"] == 0
+    point = {"truth_low": 1.0, "truth_high": 1.0}
+    rows = on("s", "a", 0.1, 0.2, **point) + on("s", "b", 0.3, 0.4, **point)
+    assert mean_ranks(rows) == {"a": 1, "b": 2}
+    assert paired_differences(rows)["difference"].tolist() == [pytest.approx(-0.2)]
 
 
 def test_the_mi_of_a_task_may_be_given_and_failures_are_counted() -> None:
