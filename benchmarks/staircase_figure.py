@@ -19,23 +19,20 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from mibench.estimators.variational import bounds
 from mibench.estimators.variational.critics import Kind, make_critic
 from mibench.interface import Array
 from mibench.report import figures
+from mibench.report.staircase import draw_training
 
 DIM, LEVELS = 20, (2.0, 4.0, 6.0, 8.0, 10.0)
 STEPS = 1000  # eight CPU minutes; the papers take 4000
 RATE = 5e-4  # that of the papers; at 1e-3 NWJ collapses at the first step
-BOTTOM, TOP = -1, 14  # nats that a panel shows
 DATA = ("normal", "cubed")
 RUNS: tuple[tuple[Kind, int], ...] = (("separable", 64), ("separable", 256), ("concatenated", 64))
-COLOURS = {"separable": figures.BLUE, "concatenated": figures.ORANGE}
 HIDDEN = {"separable": 256, "concatenated": 64}
 Bound = Callable[[Tensor], Tensor]
 
@@ -114,6 +111,7 @@ def train(kind: Kind, batch: int, steps: int) -> Array:
 
 def draw(curves: dict[tuple[Kind, int], Array], steps: int, paths: list[Path]) -> None:
     """A column for each bound, a row for each kind of data and batch size."""
+    truth = [(step * steps, level) for step, level in enumerate(LEVELS)]
     rows = [(data, batch) for data in range(len(DATA)) for batch in (64, 256)]
     with mpl.rc_context(figures.STYLE):
         figure, axes = plt.subplots(
@@ -122,8 +120,12 @@ def draw(curves: dict[tuple[Kind, int], Array], steps: int, paths: list[Path]) -
         for row, (data, batch) in enumerate(rows):
             for column, name in enumerate(BOUNDS):
                 axis = axes[row, column]
-                of_critics = {kind: found[column, data] for (kind, size), found in curves.items() if size == batch}
-                panel(axis, of_critics, steps, batch)
+                lines = {
+                    f"{kind} critic": list(enumerate(found[column, data]))
+                    for (kind, size), found in curves.items()
+                    if size == batch
+                }
+                draw_training(axis, lines, truth, ceiling=math.log(batch), window=max(steps // 10, 1))
                 if row == 0:
                     axis.set_title(name)
             axes[row, 0].set_ylabel(f"{DATA[data]}, K = {batch}")
@@ -133,22 +135,6 @@ def draw(curves: dict[tuple[Kind, int], Array], steps: int, paths: list[Path]) -
         figure.supylabel("estimate in nats", fontsize=7)
         for path in paths:
             figures.save(figure, path)
-
-
-def panel(axis: Axes, of_critics: dict[Kind, Array], steps: int, batch: int) -> None:
-    """The values of each batch, faint, and their moving mean over the last steps, beside the truth and log K."""
-    window = max(steps // 10, 1)
-    for kind, values in of_critics.items():
-        means = np.convolve(values, np.ones(window) / window, "valid")
-        axis.plot(values, color=COLOURS[kind], alpha=0.25, lw=0.3)
-        axis.plot(np.arange(len(means)) + window - 1, means, color=COLOURS[kind], lw=0.9, label=f"{kind} critic")
-        if not BOTTOM <= means[-1] <= TOP:  # or nan: exp f overflowed
-            axis.text(
-                0.98, 0.9, "ends off scale", ha="right", fontsize=5, color=COLOURS[kind], transform=axis.transAxes
-            )
-    axis.plot(np.repeat(LEVELS, steps), color="0.2", lw=0.8, label="truth")
-    axis.axhline(math.log(batch), color="0.2", lw=0.6, ls=":", label="log K")
-    axis.set_ylim(BOTTOM, TOP)
 
 
 if __name__ == "__main__":

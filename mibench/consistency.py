@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mibench.estimation import EstimatorLike, Progress, estimate, one_line
-from mibench.inputs import Discrete, UnsupportedError, as_pair, check_supported
+from mibench.estimation import Progress, estimate, one_line
+from mibench.inputs import Discrete, Pair, UnsupportedError, as_pair, check_supported
 from mibench.interface import Array, InputError
-from mibench.registry import make_estimator
+from mibench.registry import EstimatorLike, make_estimator
 
 TOLERANCE = 0.05  # nats from 0, or a ratio's distance from 1: as much as a solved task may err by
 
@@ -101,24 +101,19 @@ def self_consistency(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     shuffled = rng.permutation(pair.y)
     first, second = rng.permutation(len(pair.x))[: len(pair.x) // 2 * 2].reshape(2, -1)
-    discrete = np.array(pair.y_discrete)
-    kind = processing is None and bool(discrete.all())
-    if processing is not None:
-        added = np.asarray(processing(pair.y.copy()), dtype=np.float64)
-    elif kind:
-        added = pair.y % 2
-    else:
-        numbers = pair.y[:, ~discrete]
-        added = ((numbers - numbers.mean(axis=0)) / numbers.std(axis=0)) ** 2
-    added = added.reshape(len(pair.y), -1)
+    added, kinds = _processed(pair, processing)
     errors: dict[str, str] = {}
 
-    def ask(name: str, left: Array, right: Array, times: int = 1, more: tuple[bool, ...] = ()) -> float | None:
+    def value(left: Array, right: Array, times: int = 1, more: tuple[bool, ...] = ()) -> float:
         kinds_x, kinds_y = pair.x_discrete * times, pair.y_discrete * times + more
+        found = estimate(
+            left, right, made, seed=seed, x_discrete=kinds_x, y_discrete=kinds_y, device=device, threads=threads
+        )
+        return found.value
+
+    def ask(name: str, left: Array, right: Array, times: int = 1, more: tuple[bool, ...] = ()) -> float | None:
         try:
-            found = estimate(
-                left, right, made, seed=seed, x_discrete=kinds_x, y_discrete=kinds_y, device=device, threads=threads
-            ).value
+            found = value(left, right, times, more)
             if not math.isfinite(found):
                 raise InputError(f"the estimate is {found}")
         except (Exception, SystemExit) as error:  # one relation must not lose the others
@@ -126,20 +121,29 @@ def self_consistency(
             return None
         return found
 
-    original = estimate(
-        pair.x, pair.y, made, seed=seed, x_discrete=pair.x_discrete, y_discrete=pair.y_discrete, device=device,
-        threads=threads,
-    )  # fmt: skip
+    original = value(pair.x, pair.y)
     side_by_side = [np.hstack([side[first], side[second]]) for side in (pair.x, pair.y)]
     parts = [ask("halves", pair.x[half], pair.y[half]) for half in (first, second)]
     return Consistency(
-        estimate=original.value,
+        estimate=original,
         permuted=ask("permuted", pair.x, shuffled),
-        processed=ask("processed", pair.x, np.hstack([pair.y, added]), more=(kind,) * added.shape[1]),
+        processed=ask("processed", pair.x, np.hstack([pair.y, added]), more=kinds),
         halves=None if parts[0] is None or parts[1] is None else parts[0] + parts[1],
         joined=ask("joined", side_by_side[0], side_by_side[1], times=2),
         errors=errors,
     )
+
+
+def _processed(pair: Pair, processing: Callable[[Array], Array] | None) -> tuple[Array, tuple[bool, ...]]:
+    """Return h(Y) and whether each of its columns is discrete; see `self_consistency`."""
+    discrete = np.array(pair.y_discrete)
+    if processing is not None:
+        added = np.asarray(processing(pair.y.copy()), dtype=np.float64).reshape(len(pair.y), -1)
+        return added, (False,) * added.shape[1]
+    if discrete.all():
+        return pair.y % 2, pair.y_discrete
+    numbers = pair.y[:, ~discrete]
+    return ((numbers - numbers.mean(axis=0)) / numbers.std(axis=0)) ** 2, (False,) * numbers.shape[1]
 
 
 def _ratio(upper: float | None, lower: float | None) -> float | None:

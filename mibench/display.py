@@ -12,13 +12,12 @@ import re
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mibench.interface import InputError
-from mibench.registry import write_value
+from mibench.registry import write_spec
 from mibench.store import plain
 
 BITS = 1 / math.log(2)
@@ -33,12 +32,6 @@ _IN_NATS = frozenset(
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
 _GAP = "  "
-# Accents that LaTeX writes before a letter, and letters that it names.
-ACCENTS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ".": "\u0307", "=": "\u0304",
-            "v": "\u030c", "c": "\u0327", "H": "\u030b", "u": "\u0306", "k": "\u0328", "r": "\u030a"}  # fmt: skip
-LETTERS = {"l": "ł", "L": "Ł", "o": "ø", "O": "Ø", "ss": "ß", "ae": "æ", "aa": "å", "i": "i", "&": "&", "%": "%"}
-
-
 # Distances in the units of the data, or of kernels: bits are nothing to them.
 _NO_INFORMATION = ("hsic", "wasserstein", "wasserstein-2")
 
@@ -168,8 +161,7 @@ def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         differing = {
             key: value for key, value in cell["params"].items() if any(params.get(key) != value for params in others)
         }
-        inside = ",".join(f"{key}={write_value(value)}" for key, value in differing.items())
-        labels.append(f"{cell['estimator']}[{inside}]" if inside else cell["estimator"])
+        labels.append(write_spec(cell["estimator"], differing))
     return labels
 
 
@@ -271,36 +263,13 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
-    for record in records:
-        writer.writerow(
-            {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
-        )
+    writer.writerows(map(_flat, records))
     return out.getvalue().rstrip("\n")
 
 
-def citation_texts(bibtex: str) -> list[str]:
-    """Write each BibTeX entry as a line of text: authors (year). title. journal."""
-    return [_citation_text(entry) for entry in re.split(r"^\s*(?=@)", bibtex, flags=re.MULTILINE) if entry.strip()]
-
-
-def _citation_text(entry: str) -> str:
-    found = re.findall(r"(\w+)\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", entry)
-    fields = {key: re.sub(r"\s+", " ", value) for key, value in found}  # long values run over several lines
-    where = (
-        fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("howpublished", "")
-    )
-    parts = [f"{fields.get('author', '')} ({fields.get('year', 'n.d.')})".strip(), fields.get("title", ""), where]
-    if fields.get("doi") or fields.get("eprint"):
-        parts.append(f"doi:{fields['doi']}" if fields.get("doi") else f"arXiv:{fields['eprint']}")
-    return _unlatex(". ".join(part for part in parts if part))
-
-
-def _unlatex(text: str) -> str:
-    """Write the accents and letters of LaTeX as they look."""
-    text = re.sub(r"\\(ss|ae|aa|[lLoOi&%])(?![A-Za-z])\s*", lambda found: LETTERS[found[1]], text)
-    accent = r"""\\(["'`^~.=]|[vcHukr](?=[ {]))\s*\{?([A-Za-z])\}?"""
-    text = re.sub(accent, lambda found: found[2] + ACCENTS[found[1]], text)
-    return unicodedata.normalize("NFC", re.sub(r"[{}]", "", text))
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write lists and mappings as JSON."""
+    return {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
 
 
 def check_folder(path: Path) -> None:
@@ -332,11 +301,8 @@ def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write records as parquet; lists and mappings as JSON text."""
     import pandas as pd
 
-    flat = [
-        {key: json.dumps(v) if isinstance(v, dict | list) else v for key, v in record.items()} for record in records
-    ]
     try:
-        pd.DataFrame(flat).to_parquet(path)
+        pd.DataFrame([_flat(record) for record in records]).to_parquet(path)
     except ImportError as error:
         raise InputError("writing .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
     except OSError as error:

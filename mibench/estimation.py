@@ -33,12 +33,11 @@ from mibench.inputs import (
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
 from mibench.intervals import check_interval, with_interval
 from mibench.provenance import has_gpu_files
-from mibench.registry import make_estimator
+from mibench.registry import EstimatorLike, make_estimator
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EstimatorLike = str | Estimator | type[Estimator]
 Status = Literal["ok", "nonfinite", "skipped", "error"]
 Progress = Callable[[int, int], None]  # called with (done, total)
 
@@ -299,17 +298,17 @@ def pairwise(
             alike.setdefault(kinds[i] + kinds[j], []).append((i, j))
         else:
             reasons[i, j] = reason
-    for members in alike.values():
-        for start in range(0, len(members), _BATCH):
-            block = members[start : start + _BATCH]
-            xs, ys = [singles[i] for i, _ in block], [singles[j] for _, j in block]
-            for index, result in _each(made, xs, ys, functools.partial(fresh, kinds[block[0][0]], kinds[block[0][1]])):
-                if isinstance(result, Estimate):
-                    cells[block[index]] = result
-                else:
-                    reasons[block[index]] = one_line(result)
-                if progress is not None:
-                    progress(len(cells) + len(reasons), len(pairs))
+    batches = [some[start : start + _BATCH] for some in alike.values() for start in range(0, len(some), _BATCH)]
+    for batch in batches:
+        xs, ys = [singles[i] for i, _ in batch], [singles[j] for _, j in batch]
+        of_x, of_y = (kinds[column] for column in batch[0])
+        for index, result in _each(made, xs, ys, functools.partial(fresh, of_x, of_y)):
+            if isinstance(result, Estimate):
+                cells[batch[index]] = result
+            else:
+                reasons[batch[index]] = one_line(result)
+            if progress is not None:
+                progress(len(cells) + len(reasons), len(pairs))
     if made.facts.symmetric:
         cells |= {(j, i): cell for (i, j), cell in cells.items()}
         reasons |= {(j, i): reason for (i, j), reason in reasons.items()}

@@ -235,15 +235,8 @@ class Configurable:
         inherited = getattr(cls, "facts", None)
         if inherited is not None and "facts" not in vars(cls):
             summary = (cls.__doc__ or "no description").strip().partition("\n")[0]
-            changes = {
-                "name": cls.__name__,
-                "family": "own",
-                "summary": summary,
-                "citation": "",
-                "aliases": (),
-                "example": "",
-            }
-            cls.facts = dataclasses.replace(inherited, **changes)
+            own = {"name": cls.__name__, "family": "own", "summary": summary}
+            cls.facts = dataclasses.replace(inherited, **own, citation="", aliases=(), example="")
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mibench import display, suites
+from mibench import bibliography, display, suites
 from mibench.interface import (
     Configurable,
     DistributionFacts,
@@ -45,7 +45,7 @@ def records(
     return _tasks(suite_names or suites.names(), dim_x, dim_y, mi)
 
 
-def _facts(facts: Any) -> dict[str, Any]:
+def _facts(facts: EstimatorFacts | DistributionFacts) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(facts).items()}
 
 
@@ -82,39 +82,22 @@ def as_table(what: str, found: Sequence[dict[str, Any]], width: int | None = Non
             error = f"{one['truth_se']:.1e}" if one["truth_se"] else ""
             dims = f"{one['dim_x']} x {one['dim_y']}"
             body.append([one["name"], one["suite"], dims, truth, error, one["truth_method"] or "", one["family"]])
-        return display.table(heads, body, width=width)
-    if what == "suites":
-        sizes = [", ".join(map(str, one["n"])) for one in found]
-        return display.table(
-            ["suite", "tasks", "n", "seeds", "description"],
-            [
-                [one["name"], str(one["tasks"]), size, str(one["seeds"]), one["description"]]
-                for one, size in zip(found, sizes, strict=True)
-            ],
-            width=width,
-        )
-    if what == "estimators":
+    elif what == "suites":
+        heads = ["suite", "tasks", "n", "seeds", "description"]
+        body = []
+        for one in found:
+            sizes = ", ".join(map(str, one["n"]))
+            body.append([one["name"], str(one["tasks"]), sizes, str(one["seeds"]), one["description"]])
+    elif what == "estimators":
         heads = ["estimator", "family", "quantity", "bound", "supports", "what it is"]
-        return display.table(
-            heads,
-            [
-                [
-                    one["name"],
-                    one["family"],
-                    one["quantity"],
-                    "" if one["bound"] == "none" else one["bound"],
-                    ", ".join(one["supports"]),
-                    one["summary"],
-                ]
-                for one in found
-            ],
-            width=width,
-        )
-    return display.table(
-        ["distribution", "family", "what it is"],
-        [[one["name"], one["family"], one["summary"]] for one in found],
-        width=width,
-    )
+        body = []
+        for one in found:
+            bound, kinds = "" if one["bound"] == "none" else one["bound"], ", ".join(one["supports"])
+            body.append([one["name"], one["family"], one["quantity"], bound, kinds, one["summary"]])
+    else:
+        heads = ["distribution", "family", "what it is"]
+        body = [[one["name"], one["family"], one["summary"]] for one in found]
+    return display.table(heads, body, width=width)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -236,7 +219,7 @@ def _describe(one: Configurable | type[Configurable]) -> str:
             lines += _hanging(f"  {name:{width}}  ", f"{info.doc} ({info.accepted()}; {default})")
     if facts.citation:
         lines += [""]
-        for position, text in enumerate(display.citation_texts(facts.citation)):
+        for position, text in enumerate(bibliography.citation_texts(facts.citation)):
             lines += _hanging("citation   " if position == 0 else " " * 11, text)
     return "\n".join(lines)
 

@@ -16,7 +16,15 @@ import numpy as np
 from mibench import intervals, suites
 from mibench.interface import Estimator, InputError, JointDistribution, parameters_of
 from mibench.provenance import code_hash
-from mibench.registry import Spec, distributions, full_spec, make_distribution, parameter_values, parse_spec
+from mibench.registry import (
+    DistributionLike,
+    Spec,
+    distributions,
+    full_spec,
+    make_distribution,
+    parameter_values,
+    parse_spec,
+)
 
 DTYPE = "float64"
 
@@ -162,7 +170,7 @@ def suite_tasks(
 
 
 def make_task(
-    spec: str | JointDistribution | type[JointDistribution],
+    spec: DistributionLike,
     dim_x: int | None = None,
     dim_y: int | None = None,
     mi: float | None = None,

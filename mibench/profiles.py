@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution
-from mibench.registry import full_spec, make_distribution
+from mibench.interface import Array, GroundTruth, InputError
+from mibench.registry import DistributionLike, full_spec, make_distribution
 
 _BLOCK = 4_000_000  # numbers drawn at once: 32 MB
 
@@ -66,7 +66,7 @@ class PMIProfile:
 
 
 def pmi_profile(
-    distribution: str | JointDistribution | type[JointDistribution],
+    distribution: DistributionLike,
     n: int = 100_000,
     seed: int = 0,
     **parameters: Any,

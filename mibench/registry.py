@@ -20,14 +20,14 @@ import fnmatch
 import functools
 import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
+import itertools
 import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -47,6 +47,9 @@ from mibench.interface import (
 Object = TypeVar("Object", bound=Configurable)
 Class = TypeVar("Class", bound=type[Configurable])
 Facts = EstimatorFacts | DistributionFacts
+# What names an object in Python: name[key=value,...], an object, or a class.
+EstimatorLike = str | Estimator | type[Estimator]
+DistributionLike = str | JointDistribution | type[JointDistribution]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -61,8 +64,7 @@ class Spec:
     parameters: dict[str, str]
 
     def __str__(self) -> str:
-        inside = ",".join(f"{key}={value}" for key, value in self.parameters.items())
-        return f"{self.name}[{inside}]" if inside else self.name
+        return write_spec(self.name, self.parameters)
 
 
 def split_list(text: str) -> list[str]:
@@ -104,12 +106,16 @@ def parse_spec(text: str) -> Spec:
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered class: its facts, where it lives, and the file it was read from."""
+    """A registered class: its facts, and where it lives."""
 
     facts: Facts
     module: str
     qualname: str
-    path: Path | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and its aliases."""
+        return (self.facts.name, *self.facts.aliases)
 
     def load(self) -> type[Configurable]:
         """Import the module and return the class."""
@@ -124,34 +130,50 @@ class Catalogue(Generic[Object]):
 
     def __init__(self, kind: Literal["estimator", "distribution"], base: type[Object], facts: type[Facts]) -> None:
         self.kind, self.base, self.facts = kind, base, facts
-        self.group = self.package = f"mibench.{kind}s"
+        self.package = f"mibench.{kind}s"  # and the group of entry points
         self._decorated: dict[str, Entry] = {}  # registered while running, outside of the folders and entry points
 
     def entries(self) -> dict[str, Entry]:
         """Every entry by its name, sorted."""
         return dict(sorted({**self._written, **self._decorated}.items()))
 
+    def by_name(self) -> dict[str, Entry]:
+        """Every entry by its name and by each of its aliases."""
+        return {name: entry for entry in self.entries().values() for name in entry.names}
+
     @functools.cached_property
     def _written(self) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
+        known: dict[str, Entry] = {}
+        for entry in itertools.chain(self._in_folder(), self._at_entry_points()):
+            for name in entry.names:
+                other = known.setdefault(name, entry)
+                if other is not entry:
+                    raise InputError(
+                        f"{self.kind} {name!r} is registered twice, by {other.module}.{other.qualname} and "
+                        f"{entry.module}.{entry.qualname}"
+                    )
+        return {entry.facts.name: entry for entry in known.values()}
+
+    def _in_folder(self) -> Iterator[Entry]:
         root = Path(__file__).with_name(f"{self.kind}s")
         for path in sorted(root.rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
-            for entry in self._read(path, ".".join([self.package, *parts])):
-                _add(found, entry, self.kind)
-        for point in importlib.metadata.entry_points(group=self.group):
+            yield from self._read(path, ".".join([self.package, *parts]))
+
+    def _at_entry_points(self) -> Iterator[Entry]:
+        from importlib.metadata import entry_points  # parsers of mail come with it: `mibench --help` need not wait
+
+        for point in entry_points(group=self.package):
             module = point.module
             found_there = self._read(_source_of(module), module)
             named = [entry for entry in found_there if not point.attr or point.attr == entry.qualname]
             if not named:
                 warnings.warn(
-                    f"entry point {point.name} of {self.group} names {point.value}, where no class has "
+                    f"entry point {point.name} of {self.package} names {point.value}, where no class has "
                     f"@register_{self.kind}(...)",
                     stacklevel=2,
                 )
-            for entry in named:
-                _add(found, entry, self.kind)
-        return found
+            yield from named
 
     def _read(self, path: Path | None, module: str) -> Iterator[Entry]:
         text = path.read_text(encoding="utf-8") if path is not None and path.exists() else ""
@@ -161,23 +183,21 @@ class Catalogue(Generic[Object]):
             tree = ast.parse(text)
         except SyntaxError as error:
             raise InputError(f"{path}:{error.lineno} is no Python: {error.msg}") from error
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                for call in node.decorator_list:
-                    if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(f"register_{self.kind}"):
-                        where = f"{path}:{call.lineno}"
-                        try:
-                            words = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-                        except ValueError as error:
-                            raise InputError(
-                                f"{where}: facts in @register_{self.kind}(...) are read without running "
-                                "the file: write them as literals"
-                            ) from error
-                        try:
-                            facts = self._facts(words)
-                        except InputError as error:
-                            raise InputError(f"{where}: {error}") from error
-                        yield Entry(facts, module, node.name, path)
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        for cls in classes:
+            for call in cls.decorator_list:
+                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(f"register_{self.kind}"):
+                    where = f"{path}:{call.lineno}"
+                    try:
+                        facts = self._facts({str(word.arg): ast.literal_eval(word.value) for word in call.keywords})
+                    except InputError as error:
+                        raise InputError(f"{where}: {error}") from error
+                    except ValueError as error:
+                        raise InputError(
+                            f"{where}: facts in @register_{self.kind}(...) are read without running the file: "
+                            "write them as literals"
+                        ) from error
+                    yield Entry(facts, module, cls.name)
 
     def _facts(self, words: dict[str, Any]) -> Facts:
         accepted = {fact.name: fact.default is dataclasses.MISSING for fact in dataclasses.fields(self.facts)}
@@ -195,9 +215,8 @@ class Catalogue(Generic[Object]):
         """Attach the facts to a class and make it known; a name that another class has is refused."""
         if not issubclass(cls, self.base):
             raise InputError(f"{cls.__name__} is registered as {self.kind} but is no {self.base.__name__}")
-        entry = Entry(self._facts(facts), cls.__module__, cls.__qualname__, None)
-        known = {name: other for other in self.entries().values() for name in (other.facts.name, *other.facts.aliases)}
-        for name in (entry.facts.name, *entry.facts.aliases):
+        entry, known = Entry(self._facts(facts), cls.__module__, cls.__qualname__), self.by_name()
+        for name in entry.names:
             other = known.get(name, entry)
             # The same class again is no conflict: a notebook cell that is run twice, a module that is reloaded.
             if (other.module, other.qualname) != (entry.module, entry.qualname):
@@ -218,19 +237,20 @@ class Catalogue(Generic[Object]):
             return self._from_file(Path(path), attribute)
         if name.endswith(".py"):
             raise InputError(f"{name} names no class; give path/to/file.py:Object")
-        for entry in self.entries().values():
-            if name in (entry.facts.name, *entry.facts.aliases):
-                try:
-                    cls = _loaded.get((entry.module, entry.qualname)) or entry.load()
-                except ImportError as error:
-                    raise InputError(f"{self.kind} {name!r} cannot be imported: {error}") from error
-                return self._checked(cls, entry.qualname)
-        hint = nearest(name, self.names())
-        raise InputError(f"unknown {self.kind} {name!r}{hint}; `mibench list {self.kind}s` shows all")
+        known = self.by_name()
+        if name not in known:
+            hint = nearest(name, list(known))
+            raise InputError(f"unknown {self.kind} {name!r}{hint}; `mibench list {self.kind}s` shows all")
+        entry = known[name]
+        try:
+            cls = _loaded.get((entry.module, entry.qualname)) or entry.load()
+        except ImportError as error:
+            raise InputError(f"{self.kind} {name!r} cannot be imported: {error}") from error
+        return self._checked(cls, entry.qualname)
 
     def names(self) -> list[str]:
         """Every name and alias."""
-        return [name for entry in self.entries().values() for name in (entry.facts.name, *entry.facts.aliases)]
+        return list(self.by_name())
 
     def expand(self, text: str) -> list[str]:
         """Expand a glob such as `*ksg*[k=3]` over the names; anything else is returned as it is."""
@@ -325,7 +345,7 @@ def register_distribution(**facts: Any) -> Callable[[Class], Class]:
     return decorate
 
 
-def make_estimator(spec: str | Estimator | type[Estimator], **parameters: Any) -> Estimator:
+def make_estimator(spec: EstimatorLike, **parameters: Any) -> Estimator:
     """Make an estimator from `name[key=value,...]`, `path/to/file.py:Class` or a class, with further parameters.
 
     >>> make_estimator("ksg[k=5]").k
@@ -334,7 +354,7 @@ def make_estimator(spec: str | Estimator | type[Estimator], **parameters: Any) -
     return estimators.make(spec, **parameters)
 
 
-def make_distribution(spec: str | JointDistribution | type[JointDistribution], **parameters: Any) -> JointDistribution:
+def make_distribution(spec: DistributionLike, **parameters: Any) -> JointDistribution:
     """Make a distribution from `name[key=value,...]`, a task's id, `path/to/file.py:Class` or a class.
 
     >>> make_distribution("gaussian-sparse[rho=0.8]", dim_x=2, dim_y=2).dim_x
@@ -354,8 +374,7 @@ def full_spec(owner: Configurable) -> str:
 
     In alphabetical order: keys and samples of trials hang on this text, and not on the order of fields in a class.
     """
-    inside = ",".join(f"{key}={write_value(value)}" for key, value in sorted(parameter_values(owner).items()))
-    return f"{owner.label()}[{inside}]" if inside else owner.label()
+    return write_spec(owner.label(), dict(sorted(parameter_values(owner).items())))
 
 
 def nearest(name: str, names: list[str]) -> str:
@@ -366,6 +385,12 @@ def nearest(name: str, names: list[str]) -> str:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Parameter values as text
+
+
+def write_spec(name: str, parameters: Mapping[str, Any]) -> str:
+    """Write `name[key=value,...]`, or the name alone where there are no parameters."""
+    inside = ",".join(f"{key}={write_value(value)}" for key, value in parameters.items())
+    return f"{name}[{inside}]" if inside else name
 
 
 def write_value(value: Any) -> str:
@@ -482,18 +507,6 @@ def import_file(path: Path) -> types.ModuleType:
         raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     _imported_sources[name] = source
     return module
-
-
-def _add(found: dict[str, Entry], entry: Entry, kind: str) -> None:
-    known = {name: other for other in found.values() for name in (other.facts.name, *other.facts.aliases)}
-    for name in (entry.facts.name, *entry.facts.aliases):
-        if name in known:
-            other = known[name]
-            raise InputError(
-                f"{kind} {name!r} is registered twice, by {other.module}.{other.qualname} and "
-                f"{entry.module}.{entry.qualname}"
-            )
-    found[entry.facts.name] = entry
 
 
 def _source_of(module: str) -> Path | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mibench import suites
 from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
@@ -16,7 +17,15 @@ from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.intervals import check_interval
 from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
 from mibench.provenance import environment, has_gpu_files, read_again
-from mibench.registry import distributions, estimators, make_estimator, nearest
+from mibench.registry import (
+    Catalogue,
+    DistributionLike,
+    EstimatorLike,
+    distributions,
+    estimators,
+    make_estimator,
+    nearest,
+)
 from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
 
 if TYPE_CHECKING:
@@ -28,8 +37,7 @@ DEFAULT_SUITE = "core"
 _DEFAULT_N = (10_000,)
 _DEFAULT_SEEDS = 5
 
-EstimatorLike = str | Estimator | type[Estimator]
-DistributionLike = str | JointDistribution | type[JointDistribution]
+Named = TypeVar("Named", Estimator, JointDistribution)
 
 
 class Watcher(Protocol):
@@ -65,7 +73,7 @@ def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     _check_counts(request)
     level = check_interval(request.interval, request.level)
     read_again()
-    made = [make_estimator(one) for spec in request.estimators for one in _expand_estimator(spec)]
+    made = [make_estimator(spec) for spec in _expanded(estimators, request.estimators)]
     groups, notes = _task_groups(request)
     device, gpu = resolve_device(request.device, made)
     planned: list[Trial] = []
@@ -100,10 +108,6 @@ def _check_counts(request: Request) -> None:
         raise InputError(f"--mi {request.mi:g} is out of range; give nats >= 0")
 
 
-def _expand_estimator(spec: EstimatorLike) -> Sequence[EstimatorLike]:
-    return estimators.expand(spec) if isinstance(spec, str) else [spec]
-
-
 def _task_groups(request: Request) -> tuple[list[tuple[list[Task], Sequence[int], int]], list[str]]:
     size = (request.dim_x, request.dim_y, request.mi)
     groups: list[tuple[list[Task], Sequence[int], int]] = []
@@ -115,14 +119,17 @@ def _task_groups(request: Request) -> tuple[list[tuple[list[Task], Sequence[int]
             notes.append(f"--mi does not apply to {', '.join(unchanged)}")
         suite = suites.load(name)
         groups.append((tasks, request.n or suite.n, suite.seeds))
-    specs = [one for spec in request.distributions for one in _expand_distribution(spec)]
+    specs = _expanded(distributions, request.distributions)
     if specs:
         groups.append(([make_task(spec, *size) for spec in specs], request.n or _DEFAULT_N, _DEFAULT_SEEDS))
     return groups, notes
 
 
-def _expand_distribution(spec: DistributionLike) -> Sequence[DistributionLike]:
-    return distributions.expand(spec) if isinstance(spec, str) else [spec]
+def _expanded(
+    catalogue: Catalogue[Named], specs: Sequence[str | Named | type[Named]]
+) -> list[str | Named | type[Named]]:
+    """Replace globs by the names that they stand for."""
+    return [one for spec in specs for one in (catalogue.expand(spec) if isinstance(spec, str) else [spec])]
 
 
 def run_trials(
@@ -274,12 +281,9 @@ def run(
         level=plain(level),
     )
     trials, _, gpu = plan(request)
-    opened = Store(store)
-    try:
-        limits = Limits(jobs, timeout, memory)
+    limits = Limits(jobs, timeout, memory)
+    with contextlib.closing(Store(store)) as opened:
         rows = run_trials(trials, opened, limits=limits, retry=retry, keep_stale=keep_stale, gpu=gpu, watcher=watcher)
-    finally:
-        opened.close()
     return pd.DataFrame(rows)
 
 

@@ -12,6 +12,7 @@ kept where that is asked for; `stale` marks them, None where the estimator or th
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import fnmatch
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench import reference, suites
+from mibench.files import read_parquet
 from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
@@ -37,6 +39,7 @@ from mibench.registry import (
     nearest,
     parameter_values,
     parse_spec,
+    write_spec,
     write_value,
 )
 from mibench.store import COLUMNS, DEFAULT_STORE, Store, plain
@@ -108,11 +111,8 @@ def of_other_versions(rows: Sequence[Row]) -> list[bool]:
 def _stored(path: Path) -> list[Row]:
     if not path.exists():
         raise InputError(f"there is no store {path}; `mibench run` makes one, --store names another, --rows a file")
-    store = Store(path)
-    try:
+    with contextlib.closing(Store(path)) as store:
         return list(store.latest().values())
-    finally:
-        store.close()
 
 
 def _read(path: Path) -> list[Row]:
@@ -122,14 +122,12 @@ def _read(path: Path) -> list[Row]:
         raise InputError(f"{path} is no file of rows; give one that ends in .csv, .csv.gz, .json or .parquet")
     try:
         data = path.read_bytes()
-        text = "" if ending == ".parquet" else (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-        records: Any = (
-            _parquet(path)
-            if ending == ".parquet"
-            else json.loads(text)
-            if ending.startswith(".json")
-            else list(csv.DictReader(io.StringIO(text)))
-        )
+        records: Any
+        if ending == ".parquet":
+            records = _parquet(path)
+        else:
+            text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+            records = json.loads(text) if ending.startswith(".json") else list(csv.DictReader(io.StringIO(text)))
         if isinstance(records, dict):  # as `mibench run --format json` prints them
             records = records.get("trials")
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
@@ -146,12 +144,7 @@ def _read(path: Path) -> list[Row]:
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path)
-    except ImportError as error:
-        raise InputError("reading .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
+    frame = read_parquet(path)
     filled = frame.astype(object).where(frame.notna(), None)
     return [{str(key): value for key, value in record.items()} for record in filled.to_dict("records")]
 
@@ -249,7 +242,8 @@ def _estimator_name(name: str) -> str:
     """The name that rows carry, for an alias or a class in a file."""
     if ".py:" in name:
         return estimators.find(name).facts.name
-    return next((one.facts.name for one in estimators.entries().values() if name in one.facts.aliases), name)
+    entry = estimators.by_name().get(name)
+    return name if entry is None else entry.facts.name
 
 
 def _of_tasks(rows: list[Row], filters: Filters, where: str) -> list[Row]:
@@ -358,9 +352,8 @@ def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistrib
 
 @functools.cache
 def _estimator(name: str, params: str) -> Estimator | None:
-    inside = ",".join(f"{key}={write_value(value)}" for key, value in json.loads(params).items())
     try:
-        return make_estimator(f"{name}[{inside}]" if inside else name)
+        return make_estimator(write_spec(name, json.loads(params)))
     except InputError:
         return None
 

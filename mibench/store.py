@@ -62,6 +62,9 @@ COLUMNS = {
 }
 STATUSES = ("ok", "nonfinite", "error", "timeout", "crash", "oom", "skipped")
 _JSON = [name for name, kind in COLUMNS.items() if kind.startswith("JSON")]
+_NEXT_ATTEMPT = "SELECT COALESCE(MAX(attempt), 0) + 1 FROM rows WHERE run_key = ?"
+# The columns by their names: a store that was upgraded has another order.
+_INSERT = f"INSERT INTO rows ({','.join(COLUMNS)}) VALUES ({','.join('?' * len(COLUMNS))})"
 _SCHEMA = 2  # 2: interval
 _LOCK_S = 60.0  # how long to wait for other processes that write
 
@@ -86,15 +89,10 @@ class Store:
         with _readable_errors(self.path), connection:
             connection.execute("BEGIN IMMEDIATE")
             for row in rows:
-                count = "SELECT COALESCE(MAX(attempt), 0) + 1 FROM rows WHERE run_key = ?"
-                attempt = connection.execute(count, (row["run_key"],)).fetchone()[0]
+                attempt = connection.execute(_NEXT_ATTEMPT, (row["run_key"],)).fetchone()[0]
                 full = {name: plain({**row, "attempt": attempt}.get(name)) for name in COLUMNS}
                 values = [json.dumps(full[name], allow_nan=False) if name in _JSON else full[name] for name in COLUMNS]
-                names, marks = (
-                    ",".join(COLUMNS),
-                    ",".join("?" * len(values)),
-                )  # a store that was upgraded has another order
-                connection.execute(f"INSERT INTO rows ({names}) VALUES ({marks})", values)
+                connection.execute(_INSERT, values)
                 written.append(full)
         return written
 

@@ -1,4 +1,4 @@
-"""What all tests share: one thread a process, Ctrl-C as at a terminal, CUDA tests that say why they are skipped."""
+"""What all tests share: one thread a process, Ctrl-C as at a terminal, an empty registry, a reason without CUDA."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture(autouse=True)
+def _empty_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is met by no other test."""
+    from mibench import registry
+
+    for catalogue in (registry.estimators, registry.distributions):
+        monkeypatch.setattr(catalogue, "_decorated", {})

@@ -3,11 +3,11 @@
 import numpy as np
 
 from mibench.interface import Array
-from mibench.registry import make_distribution
+from mibench.registry import DistributionLike, make_distribution
 
 
-def truth(spec: str, **parameters: object) -> float:
-    """The true MI of a specification."""
+def truth(spec: DistributionLike, **parameters: object) -> float:
+    """The true MI of a distribution."""
     found = make_distribution(spec, **parameters).ground_truth()
     assert found is not None
     assert found.standard_error == 0

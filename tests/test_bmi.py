@@ -7,6 +7,7 @@ from math import log, pi
 
 import numpy as np
 import pytest
+from laws import rng
 from scipy import integrate, special, stats
 
 from mibench import plan, suites
@@ -65,11 +66,6 @@ INLIERS = [f"mult-sparse-w-inliers-{d}-{d}-2-2.0-{f}" for d in (5, 25) for f in 
 SHELLS = [f"{d}v1-concentric_gaussians-{k}" for d, k in ((3, 5), (5, 5), (3, 10), (5, 10), (25, 5))]
 PLANE = ["1v1-X-0.9", "1v1-AI", "2v1-waves-12-5.0-3.0", "2v1-galaxy-0.5-3.0"]
 ONLY_V2 = [*PLANE, *SHELLS, *INLIERS]
-
-
-def rng(seed: int) -> np.random.Generator:
-    """Fresh randomness."""
-    return np.random.default_rng(seed)
 
 
 def truth(task: str) -> float:

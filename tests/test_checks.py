@@ -488,16 +488,6 @@ def test_a_broken_door_is_found(door: Any, intended: str, monkeypatch: pytest.Mo
     assert intended in failures(estimator_checks(GaussianFit))
 
 
-@pytest.fixture
-def catalogues() -> Iterator[None]:
-    """Forget what a test registers."""
-    kept = [(catalogue, dict(catalogue._decorated)) for catalogue in (registry.estimators, registry.distributions)]
-    yield
-    for catalogue, decorated in kept:
-        catalogue._decorated = decorated
-
-
-@pytest.mark.usefixtures("catalogues")
 def test_a_parameter_that_no_text_can_write_is_found() -> None:
     @registry.register_estimator(name="labelled", family="test", summary="Has a text", citation=CITATION)
     @dataclass(frozen=True)
@@ -883,7 +873,6 @@ def test_a_broken_distribution_fails_the_intended_checks_and_no_others(
     assert failures(distribution_checks(broken, n=20_000)) == intended
 
 
-@pytest.mark.usefixtures("catalogues")
 def test_an_example_stands_in_where_a_parameter_has_no_default() -> None:
     @registry.register_distribution(
         name="needy", family="test", summary="s", formula="f", citation=CITATION, example="needy[rho=0.5,scales=(1,2)]"

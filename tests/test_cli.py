@@ -34,10 +34,8 @@ N = 60
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to be in; what is registered there is forgotten afterwards."""
+    """An empty folder to be in."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry.estimators, "_decorated", {})
-    monkeypatch.setattr(registry.distributions, "_decorated", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     suites.load.cache_clear()
     return tmp_path

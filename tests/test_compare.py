@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mibench import cli, display, reference, registry, runner
+from mibench import cli, display, reference, runner
 from mibench.compare import beside, prepare
 from mibench.interface import InputError
 from mibench.plan import make_task, make_trials
@@ -59,7 +59,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to be in, with a copy of the rows and a newcomer's file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry.estimators, "_decorated", {})
     monkeypatch.setattr(reference, "FOLDER", tmp_path / "reference")
     (tmp_path / "reference").mkdir()
     for file in made.iterdir():

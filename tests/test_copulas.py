@@ -8,6 +8,7 @@ from typing import Any, get_args
 import mpmath
 import numpy as np
 import pytest
+from laws import rng, truth
 from scipy import integrate, special, stats
 
 from mibench.distributions.copula_pairs import CopulaPairs
@@ -59,19 +60,6 @@ def copula(spec: str, **parameters: object) -> CopulaPairs:
     found = make_distribution(spec, **parameters)
     assert isinstance(found, CopulaPairs)
     return found
-
-
-def truth(spec: str, **parameters: object) -> float:
-    """The true MI of a specification."""
-    found = make_distribution(spec, **parameters).ground_truth()
-    assert found is not None
-    assert found.standard_error == 0
-    return found.value
-
-
-def rng(seed: int) -> np.random.Generator:
-    """Fresh randomness."""
-    return np.random.default_rng(seed)
 
 
 def textbook(name: str, theta: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:

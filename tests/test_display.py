@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from mibench.display import cell_table, citation_texts, estimator_labels, in_units, table, to_csv, to_json, write_file
+from mibench.bibliography import citation_texts
+from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json, write_file
 from mibench.interface import InputError
 from mibench.registry import make_estimator
 from mibench.scoring import summarise

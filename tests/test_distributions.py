@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from laws import pmi_of, rng, truth
 from scipy import integrate, special, stats
 
 from mibench.distributions.transforms import Transformed
@@ -50,26 +51,6 @@ SPECS = [
 ]
 NO_TRUTH = ["contaminated[base=student]", "contaminated[base=contaminated[base=gaussian-sparse]]"]
 MAPS = [name for name, entry in distributions.entries().items() if issubclass(entry.load(), Transformed)]
-
-
-def truth(spec: str, **parameters: object) -> float:
-    """The true MI of a specification."""
-    found = make_distribution(spec, **parameters).ground_truth()
-    assert found is not None
-    assert found.standard_error == 0
-    return found.value
-
-
-def pmi_of(spec: str, x: Array, y: Array) -> Array:
-    """The pointwise MI of any pairs."""
-    found = make_distribution(spec).pmi(x, y)
-    assert found is not None
-    return found
-
-
-def rng(seed: int) -> np.random.Generator:
-    """Fresh randomness."""
-    return np.random.default_rng(seed)
 
 
 def in_standard_errors(values: Array, expected: float) -> float:

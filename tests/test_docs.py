@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mibench import registry
 from mibench.interface import Context
 from mibench.registry import make_distribution, make_estimator
 
@@ -116,10 +115,8 @@ def test_make_targets_exist(document: str) -> None:
 
 
 @pytest.fixture
-def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the files; what they register is forgotten after the test."""
-    monkeypatch.setattr(registry.estimators, "_decorated", {})
-    monkeypatch.setattr(registry.distributions, "_decorated", {})
+def recipes(tmp_path: Path) -> Path:
+    """Write the files."""
     write_titled("CONTRIBUTING.md", tmp_path)
     return tmp_path
 

@@ -13,20 +13,15 @@ import pandas as pd
 import pytest
 import torch
 
+from mibench.files import as_labels, drop_missing, mostly_distinct, read_table, select, select_pair
 from mibench.inputs import (
     UnsupportedError,
     as_columns,
-    as_labels,
     as_pair,
     check_data,
     check_estimate,
     check_pair,
     check_supported,
-    drop_missing,
-    mostly_distinct,
-    read_table,
-    select,
-    select_pair,
 )
 from mibench.interface import Array, Context, Estimate, Estimator, InputError
 from mibench.registry import make_estimator

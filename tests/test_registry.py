@@ -87,15 +87,11 @@ class Matrix(JointDistribution):
 
 
 @pytest.fixture(autouse=True)
-def _registered() -> Iterator[None]:
-    """Register the classes above for one test, and forget whatever it registered besides."""
-    kept = [(catalogue, dict(catalogue._decorated)) for catalogue in (registry.estimators, registry.distributions)]
+def _registered() -> None:
+    """Register the classes above."""
     register_estimator(name="zero", aliases=("nought",), **WORDS)(Zero)
     register_estimator(name="wrapper", **WORDS)(Wrapper)
     registry.register_distribution(name="matrix", formula="none", **WORDS)(Matrix)
-    yield
-    for catalogue, decorated in kept:
-        catalogue._decorated = decorated
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -7,27 +7,17 @@ import math
 
 import numpy as np
 import pytest
+from laws import rng, truth
 from scipy import integrate, special, stats
 
 from mibench.distributions.lowrank import LowRank
 from mibench.distributions.mixture import Contaminated
 from mibench.distributions.transforms import Transformed
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample
+from mibench.interface import Array, GroundTruth, InputError, Sample
 from mibench.plan import make_task
 from mibench.registry import make_distribution
 
 PAIR = "gaussian-sparse[dim_x=2,dim_y=2]"
-
-
-def rng(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def truth(spec: str | JointDistribution) -> float:
-    found = make_distribution(spec).ground_truth()
-    assert found is not None
-    assert found.standard_error == 0
-    return found.value
 
 
 def drawn(spec: str, n: int, seed: int) -> tuple[Sample, Array]:

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from laws import truth
 
 from mibench.distributions.gaussian import WithCovariance
 from mibench.interface import Array, InputError
@@ -20,12 +21,6 @@ def law_of(spec: str, **parameters: object) -> WithCovariance:
     law = make_distribution(spec, **parameters)
     assert isinstance(law, WithCovariance)
     return law
-
-
-def truth(spec: str, **parameters: object) -> float:
-    found = law_of(spec, **parameters).ground_truth()
-    assert found is not None
-    return found.value
 
 
 def past(coefficients: Array, noise: Array, length: int) -> Array:

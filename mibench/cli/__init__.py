@@ -59,7 +59,7 @@ def _function(command: str) -> Callable[[argparse.Namespace], int]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Options
+# The parser
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,152 +101,191 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mibench {mibench.__version__}")
     commands = parser.add_subparsers(metavar="command", required=True, parser_class=_Parser)
-
-    def command(name: str, function: str, text: str, below: str | None = None) -> argparse.ArgumentParser:
-        added = commands.add_parser(
+    for name, (function, text, add_options) in {
+        "run": ("running.run", "run estimators on tasks with known mutual information", _run_options),
+        "list": ("names.list_all", "list what there is", _list_options),
+        "show": (
+            "names.show",
+            "describe an estimator, a distribution or a task: formula, parameters, truth, citation",
+            _show_options,
+        ),
+        "estimate": ("data.estimate", "estimate the mutual information in your own data", _estimate_options),
+        "consistency": (
+            "data.consistency",
+            "check on your own data whether estimates keep the laws of mutual information, whatever it is there",
+            _consistency_options,
+        ),
+        "plot": (
+            "rows.plot",
+            "draw stored rows as a figure; prints where it is and what its caption must say",
+            _plot_options,
+        ),
+        "table": (
+            "rows.table",
+            "write a table of stored results: estimators x tasks, or each over all tasks",
+            _table_options,
+        ),
+        "report": ("rows.report", "write a report on stored results as one HTML file", _report_options),
+        "compare": (
+            "comparing.compare",
+            "run your estimator and put it beside the rows of all others",
+            _compare_options,
+        ),
+        "export": ("rows.export", "write the stored rows to a file", _export_options),
+    }.items():
+        command = commands.add_parser(
             name,
             help=text,
             description=textwrap.fill(text, 79),
-            epilog=below,  # whose lines are kept
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        added.set_defaults(command=function)
-        return added
+        command.set_defaults(command=function)
+        add_options(command)
+    return parser
 
-    run = command("run", "running.run", "run estimators on tasks with known mutual information")
-    _add_what(run, suite="core", n="the suite's, else 10000", seeds="the suite's, 5")
-    _add_limits(run)
-    _add_store(run)
-    _add_device(run)
-    _add_interval(run)
-    _add_output(run, ("table", "json", "csv"), units=True)
 
-    listing = command("list", "names.list_all", "list what there is")
-    listing.add_argument("what", choices=("estimators", "distributions", "tasks", "suites"), help="what to list")
-    listing.add_argument(
+# ---------------------------------------------------------------------------------------------------------------------
+# Options of one command
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    _add_what(parser, suite="core", n="the suite's, else 10000", seeds="the suite's, 5")
+    _add_limits(parser)
+    _add_store(parser)
+    _add_device(parser)
+    _add_interval(parser)
+    _add_output(parser, ("table", "json", "csv"), units=True)
+
+
+def _list_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("estimators", "distributions", "tasks", "suites"), help="what to list")
+    parser.add_argument(
         "--suite", action="append", default=[], metavar="NAME", help="suites whose tasks are listed (default all)"
     )
-    _add_size(listing)
-    _add_output(listing, ("table", "json", "csv"), units=False)
+    _add_size(parser)
+    _add_output(parser, ("table", "json", "csv"), units=False)
 
-    show = command(
-        "show", "names.show", "describe an estimator, a distribution or a task: formula, parameters, truth, citation"
+
+def _show_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="name[key=value,...], a task's id, or path/to/file.py:Class")
+    parser.set_defaults(out=None)
+    parser.add_argument("--bibtex", action="store_true", help="print only the BibTeX entry")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw a distribution: points and pointwise MI (.png, .pdf, .svg)"
     )
-    show.add_argument("name", help="name[key=value,...], a task's id, or path/to/file.py:Class")
-    show.set_defaults(out=None)
-    show.add_argument("--bibtex", action="store_true", help="print only the BibTeX entry")
-    show.add_argument("--plot", metavar="FILE", help="draw a distribution: points and pointwise MI (.png, .pdf, .svg)")
 
-    estimate = command("estimate", "data.estimate", "estimate the mutual information in your own data")
-    _add_data(estimate)
-    estimate.add_argument("--pairwise", action="store_true", help="estimate between all pairs of columns")
-    estimate.add_argument("--test", choices=("permutation",), help="test against independence")
-    estimate.add_argument(
+
+def _estimate_options(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument("--pairwise", action="store_true", help="estimate between all pairs of columns")
+    parser.add_argument("--test", choices=("permutation",), help="test against independence")
+    parser.add_argument(
         "--permutations",
         type=given.whole(1),
         metavar="K",
         help=f"number of permutations (default {given.PERMUTATIONS})",
     )
-    estimate.add_argument(
+    parser.add_argument(
         "--seed",
         type=given.whole(0),
         default=0,
         metavar="S",
         help="seed of the estimator and of the permutations (default 0)",
     )
-    _add_device(estimate)
-    _add_interval(estimate)
-    _add_output(estimate, ("table", "json", "csv"), units=True)
+    _add_device(parser)
+    _add_interval(parser)
+    _add_output(parser, ("table", "json", "csv"), units=True)
 
-    consistency = command(
-        "consistency",
-        "data.consistency",
-        "check on your own data whether estimates keep the laws of mutual information, whatever it is there",
-        "example: mibench consistency data.csv --x bmi,bp --y target --estimator ksg",
-    )
-    _add_data(consistency)
-    consistency.add_argument("--seeds", type=given.whole(1), default=5, metavar="K", help="number of seeds (default 5)")
-    consistency.add_argument("--first-seed", type=given.whole(0), default=0, metavar="S", help="first seed (default 0)")
-    _add_device(consistency)
-    _add_output(consistency, ("table", "json", "csv"), units=True)
 
+def _consistency_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example: mibench consistency data.csv --x bmi,bp --y target --estimator ksg"
+    _add_data(parser)
+    parser.add_argument("--seeds", type=given.whole(1), default=5, metavar="K", help="number of seeds (default 5)")
+    parser.add_argument("--first-seed", type=given.whole(0), default=0, metavar="S", help="first seed (default 0)")
+    _add_device(parser)
+    _add_output(parser, ("table", "json", "csv"), units=True)
+
+
+def _plot_options(parser: argparse.ArgumentParser) -> None:
     kinds = "\n".join(f"  {kind:<13}  {text}" for kind, text in KINDS.items())
-    plot = command(
-        "plot",
-        "rows.plot",
-        "draw stored rows as a figure; prints where it is and what its caption must say",
-        f"kinds:\n{kinds}",
-    )
-    plot.add_argument("kind", choices=tuple(KINDS), metavar="kind", help="what is drawn, see below")
-    plot.add_argument("--out", metavar="FILE", help="write to this .pdf, .svg or .png (default KIND.pdf)")
-    plot.add_argument(
+    parser.epilog = f"kinds:\n{kinds}"
+    parser.add_argument("kind", choices=tuple(KINDS), metavar="kind", help="what is drawn, see below")
+    parser.add_argument("--out", metavar="FILE", help="write to this .pdf, .svg or .png (default KIND.pdf)")
+    parser.add_argument(
         "--width", choices=tuple(WIDTHS), default="single", help="one column of a paper, 3.4 inches, or two, 7 inches"
     )
-    plot.add_argument(
+    parser.add_argument(
         "--against", choices=AGAINST, help="what scaling stands on (default: the first of them that varies)"
     )
-    _add_selection(plot)
-    _add_solved(plot)
-    _add_units(plot)
+    _add_selection(parser)
+    _add_solved(parser)
+    _add_units(parser)
 
-    made = command("table", "rows.table", "write a table of stored results: estimators x tasks, or each over all tasks")
-    made.add_argument(
+
+def _table_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--score",
         choices=tuple(SCORES),
         default="mean",
         metavar="SCORE",
         help=f"what is shown: {', '.join(SCORES)} (solved, ranks and cost over all tasks); default mean",
     )
-    made.add_argument(
+    parser.add_argument(
         "--columns", choices=("tasks", "estimators"), help="what goes across (default: the fewer of the two)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--bibtex", action="store_true", help="write the BibTeX entries of all in the table instead of the table"
     )
-    _add_selection(made)
-    _add_solved(made)
-    _add_output(made, FORMATS, units=True)
+    _add_selection(parser)
+    _add_solved(parser)
+    _add_output(parser, FORMATS, units=True)
 
-    report = command("report", "rows.report", "write a report on stored results as one HTML file")
-    _add_selection(report)
-    _add_solved(report)
-    _add_units(report)
-    report.add_argument("--out", metavar="FILE", help="write the report to this file")
 
-    compare = command("compare", "comparing.compare", "run your estimator and put it beside the rows of all others")
-    compare.add_argument(
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    _add_selection(parser)
+    _add_solved(parser)
+    _add_units(parser)
+    parser.add_argument("--out", metavar="FILE", help="write the report to this file")
+
+
+def _compare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--estimator", action="append", default=[], metavar="SPEC", help="yours: path/to/file.py:Class, or as for run"
     )
-    compare.add_argument(
+    parser.add_argument(
         "--against", action="append", default=[], metavar="SPEC", help="estimators that get a column of their own"
     )
-    compare.add_argument("--suite", action="append", default=[], metavar="NAME", help="suite of tasks (default core)")
-    compare.add_argument(
+    parser.add_argument("--suite", action="append", default=[], metavar="NAME", help="suite of tasks (default core)")
+    parser.add_argument(
         "--dim", type=given.whole(1), metavar="D", help="dimension of X and of Y, for tasks that take it"
     )
-    compare.add_argument("--n", action="append", default=[], metavar="N", help="sample sizes (default: the suite's)")
-    compare.add_argument(
+    parser.add_argument("--n", action="append", default=[], metavar="N", help="sample sizes (default: the suite's)")
+    parser.add_argument(
         "--seeds",
         type=given.whole(1),
         metavar="K",
         help="number of seeds (default: those that the others were run with)",
     )
-    _add_limits(compare)
-    _add_store(compare)
-    _add_device(compare)
-    _add_solved(compare)
-    compare.add_argument("--format", choices=("table", "json"), default="table", help="how the output is written")
-    _add_units(compare)
-    compare.add_argument(
+    _add_limits(parser)
+    _add_store(parser)
+    _add_device(parser)
+    _add_solved(parser)
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="how the output is written")
+    _add_units(parser)
+    parser.add_argument(
         "--out", metavar="FILE", help="a report as .html, or the errors on all tasks as a figure: .pdf, .svg, .png"
     )
 
-    export = command("export", "rows.export", "write the stored rows to a file")
-    export.add_argument("--all-attempts", action="store_true", help="earlier attempts of retried trials too")
-    _add_store(export)
-    _add_output(export, ("csv", "json", "parquet"), units=True)
-    return parser
+
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all-attempts", action="store_true", help="earlier attempts of retried trials too")
+    _add_store(parser)
+    _add_output(parser, ("csv", "json", "parquet"), units=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Options that several commands have
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

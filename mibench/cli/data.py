@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from mibench import display, estimation, inputs
+from mibench import display, estimation, files
 from mibench.cli import given
 from mibench.consistency import Judged, explanation, judge
 from mibench.estimation import Outcome, PermutationTest
@@ -29,7 +29,7 @@ def estimate(options: argparse.Namespace) -> int:
     names = _named_or_ksg(options)
     if options.pairwise:
         return _pairwise(options, names)
-    x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
+    x, y, dropped = files.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
     _say_of_data([x, y], dropped)
     common = {"seed": options.seed, "device": options.device}
     asked = {"interval": options.interval, "level": options.level}
@@ -72,11 +72,11 @@ def _named_or_ksg(options: argparse.Namespace) -> list[str]:
 def _say_of_data(tables: Sequence[pd.DataFrame], dropped: int) -> None:
     if dropped:
         say(f"{dropped} of {dropped + len(tables[0])} rows miss a value and are left out")
-    few = [name for table in tables for name in inputs.few_valued(table)]
+    few = [name for table in tables for name in files.few_valued(table)]
     if few:
         names = ",".join(dict.fromkeys(few))
         say(f"few distinct numbers are taken as continuous in {names}; --discrete {names} makes them labels")
-    for line in dict.fromkeys(line for table in tables for line in inputs.mostly_distinct(table)):
+    for line in dict.fromkeys(line for table in tables for line in files.mostly_distinct(table)):
         say(line)
 
 
@@ -120,7 +120,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
         raise InputError("--pairwise takes all columns, or those of --x; --y does not apply")
     if len(names) > 1:
         raise InputError(f"--pairwise takes one estimator, got {', '.join(names)}")
-    table, dropped = inputs.read_columns(options.files, options.x, options.discrete, options.missing)
+    table, dropped = files.read_columns(options.files, options.x, options.discrete, options.missing)
     _say_of_data([table], dropped)
     with _prints_on_stderr(), ProgressDisplay("pairs") as progress:
         matrix = estimation.pairwise(
@@ -166,7 +166,7 @@ def consistency(options: argparse.Namespace) -> int:
     names = _named_or_ksg(options)
     if len(options.files) == 1 and not (options.x and options.y):
         raise InputError("one table needs --x COLUMNS and --y COLUMNS")
-    x, y, dropped = inputs.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
+    x, y, dropped = files.read_pair(options.files, options.x, options.y, options.discrete, options.missing)
     _say_of_data([x, y], dropped)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     with _prints_on_stderr(), ProgressDisplay("seeds") as progress:

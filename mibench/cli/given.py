@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -38,31 +39,25 @@ def _as_whole(text: str) -> int | None:
     return int(number) if number.is_integer() else None
 
 
-def _number(text: str, low: float, accepted: str, *, open_end: bool = False) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not (low < value if open_end else low <= value) or value == float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give {accepted}")
-    return value
-
-
 def positive(text: str) -> float:
-    return _number(text, 0.0, "seconds > 0", open_end=True)
+    return _number(text, lambda value: 0 < value < math.inf, "seconds > 0")
 
 
 def not_negative(text: str) -> float:
-    return _number(text, 0.0, "nats >= 0")
+    return _number(text, lambda value: 0 <= value < math.inf, "nats >= 0")
 
 
 def level(text: str) -> float:
+    return _number(text, lambda value: 0 < value < 1, "a number between 0 and 1, such as 0.95")
+
+
+def _number(text: str, accepts: Callable[[float], bool], accepted: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give a number between 0 and 1, such as 0.95")
+        value = math.nan
+    if not accepts(value):  # as no range does NaN
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give {accepted}")
     return value
 
 
@@ -73,9 +68,9 @@ def solved(text: str) -> Solved:
     try:
         absolute, relative, sd = (float(part.removesuffix("%")) for part in parts)
     except ValueError:
-        absolute = relative = sd = float("nan")
+        absolute = relative = sd = math.nan
     if [part.endswith("%") for part in parts] != [False, True, False] or not all(
-        0 <= value < float("inf") for value in (absolute, relative, sd)
+        0 <= value < math.inf for value in (absolute, relative, sd)
     ):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not accepted; give nats of error, percent of the truth and nats of sd, such as 0.05,5%,0.1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 from pathlib import Path
 from typing import Any
@@ -81,15 +82,11 @@ def report(options: argparse.Namespace) -> int:
 
 
 def environments(path: str) -> dict[str, dict[str, Any]]:
-    store = Store(path)
-    try:
+    with contextlib.closing(Store(path)) as store:
         return store.environments()
-    finally:
-        store.close()
 
 
 def today() -> str:
-
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
 
 
@@ -100,9 +97,8 @@ def export(options: argparse.Namespace) -> int:
         raise InputError(f"there is no store {options.store}; `mibench run` makes one, --store names another")
     if options.format == "parquet" and not options.out:
         raise InputError("--format parquet needs --out FILE")
-    store = Store(options.store)
-    rows = store.rows() if options.all_attempts else list(store.latest().values())
-    store.close()
+    with contextlib.closing(Store(options.store)) as store:
+        rows = store.rows() if options.all_attempts else list(store.latest().values())
     rows = display.in_units(rows, options.units)
     if options.format == "parquet":
         display.to_parquet(rows, Path(options.out))

@@ -145,7 +145,7 @@ def _watch(child: int, header: Header, receiving: int, output: IO[bytes], prints
             if prints.source in ready and not prints.read():
                 selector.unregister(prints.source)
             if receiving in ready:
-                part = os.read(receiving, 1 << 16)
+                part = os.read(receiving, _PIPE)
                 prints.finish()  # before the result: after the last one nobody listens
                 *lines, pending = (pending + part).split(b"\n")
                 for line in lines:

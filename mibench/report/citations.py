@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mibench import bibliography
 from mibench.interface import Configurable, InputError
-from mibench.registry import distributions, estimators, make_distribution, make_estimator, parse_spec, write_value
+from mibench.registry import distributions, estimators, make_distribution, make_estimator, parse_spec, write_spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,9 +29,8 @@ def bibtex(cells: pd.DataFrame) -> tuple[str, list[str]]:
 
 def _of_estimator(cell: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
     name = cell["estimator"]
-    inside = ",".join(f"{key}={write_value(value)}" for key, value in cell["params"].items())
     try:
-        yield from _citations(make_estimator(f"{name}[{inside}]" if inside else name))
+        yield from _citations(make_estimator(write_spec(name, cell["params"])))
     except InputError:  # parameters of another version, or a class that is not registered here
         entry = estimators.entries().get(name)
         yield name, entry.facts.citation if entry is not None else ""

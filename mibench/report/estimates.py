@@ -52,12 +52,12 @@ def _draw_task(axes: Axes, task: str, labels: list[str], cells: pd.DataFrame) ->
     if pd.notna(known["oracle_rmse"]):
         axes.axvspan(truth - known["oracle_rmse"], truth + known["oracle_rmse"], color="0.87", linewidth=0)
     axes.axvline(truth, color="0.3", linewidth=0.8)
-    shown = {cell["label"]: cell for _, cell in cells.iterrows() if pd.notna(cell["mean"])}
-    low = min([0.0, truth, *(cell["mean"] - (cell["sd"] if pd.notna(cell["sd"]) else 0) for cell in shown.values())])
+    estimated = cells[cells["mean"].notna()]
+    means, spreads = estimated["mean"], estimated["sd"].fillna(0)
     far = 2.5 * truth + 0.5  # one that diverged leaves the others to be seen
-    low = max(low, -far)
-    high = max([1.1 * truth, 0.05, *(c["mean"] + (c["sd"] if pd.notna(c["sd"]) else 0) for c in shown.values())])
-    high = min(high, far)
+    low = max(min([0.0, truth, *(means - spreads)]), -far)
+    high = min(max([1.1 * truth, 0.05, *(means + spreads)]), far)
+    shown = {cell["label"]: cell for _, cell in estimated.iterrows()}
     for place, label in enumerate(labels):
         cell = shown.get(label)
         style = look(place) | {"linestyle": "none"}

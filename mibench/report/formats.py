@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mibench.display import ACCENTS, LETTERS
+from mibench.bibliography import ACCENTS, LETTERS
 
 # Characters that fit the line of a page, by the size of the letters, and lines. LaTeX tables that are larger are split.
 _SIZES = {"footnotesize": 80, "scriptsize": 89}

@@ -47,13 +47,7 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
     limit = min(_MOST, max(float(cells["bias"].abs().max()), 1e-3))
     norm = Normalize(-limit, limit)
 
-    longest, characters = max(map(len, downs)), _CHARACTERS
-    for name_size in _NAMES:
-        pitch = (72 * width - _NAME_LETTER * name_size * longest - 10) / len(acrosses)  # points of a column
-        if pitch >= _SMALLEST * characters * _LETTER:
-            break
-    else:
-        characters -= 1
+    pitch, name_size, characters = _columns(width, max(map(len, downs)), len(acrosses))
     if pitch < _SMALLEST:
         raise InputError(f"{len(acrosses)} columns do not fit into {width:g} inches; name fewer, or --width double")
     size = min(6.0, pitch / (characters * _LETTER))
@@ -96,6 +90,18 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
         "" if size >= _SMALLEST else "the figure is too narrow for numbers",
     ]
     return Drawn(figure, caption(f"Bias (mean − truth, {units}) of {counts}", cells, seeds_of(cells), *more))
+
+
+def _columns(width: float, longest: int, count: int) -> tuple[float, float, float]:
+    """Points from one of `count` columns to the next, size of the names at the left, and characters of a number.
+
+    The longest name has `longest` letters. Where smaller names make no room for numbers, these have a character less.
+    """
+    for name_size in _NAMES:
+        pitch = (72 * width - _NAME_LETTER * name_size * longest - 10) / count
+        if pitch >= _SMALLEST * _CHARACTERS * _LETTER:
+            return pitch, name_size, _CHARACTERS
+    return pitch, name_size, _CHARACTERS - 1
 
 
 def _draw_cell(

@@ -12,16 +12,16 @@ import inspect
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
 
 import mibench
-from mibench import display, scoring
+from mibench import bibliography, scoring
 from mibench.interface import InputError, parameters_of
-from mibench.registry import estimators, write_value
+from mibench.registry import estimators, write_spec, write_value
 from mibench.report import STALE, WIDTHS, dependence, figures, formats, marked, tables
 from mibench.report.drawing import draw
 
@@ -156,7 +156,7 @@ def _first(texts: Sequence[str], between: str = ", ") -> str:
     return between.join([*different[:_MOST_RUNS], *more])
 
 
-def _spans(numbers: Iterator[int]) -> str:
+def _spans(numbers: Iterable[int]) -> str:
     """Write whole numbers as ranges: 0 to 4, 7."""
     spans: list[list[int]] = []
     for number in sorted(set(numbers)):
@@ -221,7 +221,7 @@ def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row], uni
     }
     if name in estimators.entries():
         facts = estimators.entries()[name].facts
-        section |= {"summary": facts.summary, "citations": display.citation_texts(facts.citation)}
+        section |= {"summary": facts.summary, "citations": bibliography.citation_texts(facts.citation)}
         try:
             cls = estimators.find(name)
         except InputError:  # a library that it needs is not here
@@ -279,14 +279,17 @@ def _failures(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     found: dict[tuple[Any, ...], list[int]] = {}
     for row in rows:
         if row["status"] not in ("ok", "skipped"):
-            inside = ",".join(f"{key}={write_value(value)}" for key, value in row["params"].items())
-            estimator = f"{row['estimator']}[{inside}]" if inside else row["estimator"]
-            text = (row["error_text"] or "").strip()
+            estimator, text = write_spec(row["estimator"], row["params"]), (row["error_text"] or "").strip()
             key = (estimator, row["distribution"], row["n"], row["status"], row["error_type"] or "", text)
             found.setdefault(key, []).append(row["seed"])
     for (estimator, task, n, status, kind, text), seeds in found.items():
         first, _, rest = text.partition("\n")
-        yield {"estimator": estimator, "task": task, "n": n, "seeds": _spans(iter(seeds)), "status": status} | {
+        yield {
+            "estimator": estimator,
+            "task": task,
+            "n": n,
+            "seeds": _spans(seeds),
+            "status": status,
             "kind": kind,
             "first": first,
             "rest": rest,

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 import mibench
 from mibench.interface import Array, InputError
 from mibench.report.figures import (
-    BLUE,
+    COLOURS,
     Drawn,
     caption,
     column_count,
@@ -30,6 +31,7 @@ from mibench.report.figures import (
 )
 from mibench.report.scaling import placed
 
+Curve = Sequence[tuple[float, float]]
 _TRUTH: dict[str, Any] = {"color": "black", "linewidth": 0.9, "drawstyle": "steps-post"}
 
 
@@ -67,8 +69,8 @@ def staircase(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
 
 
 def training_staircase(
-    curves: Mapping[str, Sequence[tuple[float, float]]],
-    truth: Sequence[tuple[float, float]],
+    curves: Mapping[str, Curve],
+    truth: Curve,
     width: float,
     *,
     ceilings: Mapping[str, float] | None = None,
@@ -87,28 +89,45 @@ def training_staircase(
     """
     if not curves or not truth:
         raise InputError("a staircase of training needs a curve and the steps of the truth")
-    ends = [step for curve in curves.values() for step, _ in curve]
     figure, grid = panels(width, len(curves), 1.45, 1.6)
-    starts, values = np.transpose(sorted(truth))
     for number, (axes, (label, curve)) in enumerate(zip(grid, curves.items(), strict=True)):
-        steps, estimates = np.transpose(curve)
-        axes.plot(steps, estimates, color=BLUE, alpha=0.25, linewidth=0.4, rasterized=len(steps) > 5000)
-        axes.plot(steps, moving_mean(estimates, window), color=BLUE, linewidth=1.1, label=label)
-        axes.plot([*starts, max(ends)], [*values, values[-1]], **_TRUTH)
-        if label in (ceilings or {}):
-            axes.axhline((ceilings or {})[label], color="0.4", linestyle=(0, (1, 1.5)), linewidth=0.9)
-        axes.set_ylim(min(0.0, *values) - 0.08 * max(values), 1.35 * max(values))
+        draw_training(axes, {label: curve}, truth, ceiling=(ceilings or {}).get(label), window=window)
         axes.tick_params(labelleft=number % column_count(grid) == 0)
         set_title(axes, label)
     label_edges(grid, "training step", "MI (nats)")
     parts = [
         "Estimates during training",
-        f"black: truth, {listed([f'{value:g}' for value in values])} nats",
+        f"black: truth, {listed([f'{value:g}' for _, value in sorted(truth)])} nats",
         f"blue: estimate, dark its mean over {window} of its points",
         *(["dotted: what it cannot exceed, log K"] if ceilings else []),
         f"mibench {mibench.__version__}",
     ]
     return Drawn(figure, "; ".join(parts) + ".")
+
+
+def draw_training(
+    axes: Axes,
+    curves: Mapping[str, Curve],
+    truth: Curve,
+    *,
+    ceiling: float | None = None,
+    window: int = 200,
+) -> None:
+    """Draw one panel of a training staircase, with a line for each of `curves`; see `training_staircase`."""
+    starts, values = np.transpose(sorted(truth))
+    bottom, top = min(0.0, *values) - 0.08 * max(values), 1.35 * max(values)
+    for place, (label, curve) in enumerate(curves.items()):
+        at, estimates = np.transpose(curve)
+        means, colour = moving_mean(estimates, window), COLOURS[place % len(COLOURS)]
+        axes.plot(at, estimates, color=colour, alpha=0.25, linewidth=0.4, rasterized=len(at) > 5000)
+        axes.plot(at, means, color=colour, linewidth=1.1, label=label)
+        if not bottom <= means[-1] <= top:  # or not finite
+            axes.text(0.98, 0.9, "ends off scale", ha="right", fontsize=5, color=colour, transform=axes.transAxes)
+    end = max(starts[-1], *(step for curve in curves.values() for step, _ in curve))
+    axes.plot([*starts, end], [*values, values[-1]], label="truth", **_TRUTH)
+    if ceiling is not None:
+        axes.axhline(ceiling, color="0.4", linestyle=(0, (1, 1.5)), linewidth=0.9, label="log K")
+    axes.set_ylim(bottom, top)
 
 
 def moving_mean(values: Array, window: int) -> Array:

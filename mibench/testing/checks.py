@@ -16,10 +16,12 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
+from mibench import bibliography
 from mibench.interface import Configurable, Estimator, InputError, JointDistribution, parameters_of
 from mibench.registry import Catalogue, distributions, estimators, full_spec, nearest, parse_spec
 
 Subject = TypeVar("Subject", Estimator, JointDistribution)
+NOTHING: Mapping[str, str] = {}  # is expected to fail
 
 
 class NotApplicable(unittest.SkipTest):
@@ -133,7 +135,7 @@ def check_facts(subject: Estimator | JointDistribution) -> None:
 
 def bibtex_problem(text: str) -> str | None:
     """Say what keeps a text from being BibTeX entries with author, title and year; None where nothing does."""
-    entries = [entry for entry in re.split(r"(?m)^\s*(?=@)", text.strip()) if entry.strip()]
+    entries = bibliography.separate(text.strip())
     for entry in entries:
         head = re.match(r"@\w+\s*\{\s*[^\s,{}]+\s*,", entry)
         if head is None:

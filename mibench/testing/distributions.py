@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameters_of
-from mibench.registry import distributions
+from mibench.registry import DistributionLike, distributions
 from mibench.testing import checks
 from mibench.testing.checks import Check, NotApplicable, Outcome
 
-NOTHING: Mapping[str, str] = {}
-
 
 def distribution_checks(
-    distribution: str | JointDistribution | type[JointDistribution],
+    distribution: DistributionLike,
     *,
     n: int = 200_000,
-    expected_failures: Mapping[str, str] = NOTHING,
+    expected_failures: Mapping[str, str] = checks.NOTHING,
     **parameters: Any,
 ) -> list[Check[JointDistribution]]:
     """List the checks of a distribution, ready for `pytest.mark.parametrize("check", ..., ids=str)`.
@@ -43,10 +41,10 @@ def distribution_checks(
 
 
 def check_distribution(
-    distribution: str | JointDistribution | type[JointDistribution],
+    distribution: DistributionLike,
     *,
     n: int = 200_000,
-    expected_failures: Mapping[str, str] = NOTHING,
+    expected_failures: Mapping[str, str] = checks.NOTHING,
     **parameters: Any,
 ) -> list[Outcome]:
     """Run every check of a distribution: see `distribution_checks`. AssertionError names all the checks that fail."""

@@ -18,17 +18,15 @@ import numpy as np
 
 from mibench.estimation import estimate as public_estimate
 from mibench.interface import Array, Context, Estimate, Estimator
-from mibench.registry import estimators
+from mibench.registry import EstimatorLike, estimators
 from mibench.testing import checks
 from mibench.testing.checks import Check, NotApplicable, Outcome
 
-NOTHING: Mapping[str, str] = {}
-
 
 def estimator_checks(
-    estimator: str | Estimator | type[Estimator],
+    estimator: EstimatorLike,
     *,
-    expected_failures: Mapping[str, str] = NOTHING,
+    expected_failures: Mapping[str, str] = checks.NOTHING,
     **parameters: Any,
 ) -> list[Check[Estimator]]:
     """List the checks of an estimator, ready for `pytest.mark.parametrize("check", ..., ids=str)`.
@@ -46,9 +44,9 @@ def estimator_checks(
 
 
 def check_estimator(
-    estimator: str | Estimator | type[Estimator],
+    estimator: EstimatorLike,
     *,
-    expected_failures: Mapping[str, str] = NOTHING,
+    expected_failures: Mapping[str, str] = checks.NOTHING,
     **parameters: Any,
 ) -> list[Outcome]:
     """Run every check of an estimator: see `estimator_checks`. AssertionError names all the checks that fail."""
