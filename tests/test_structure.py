@@ -13,7 +13,7 @@ from scipy import integrate, special, stats
 from mibench.distributions.lowrank import LowRank
 from mibench.distributions.mixture import Contaminated
 from mibench.distributions.transforms import Transformed
-from mibench.interface import Array, GroundTruth, InputError, Sample
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample
 from mibench.plan import make_task
 from mibench.registry import make_distribution
 
