@@ -237,10 +237,11 @@ def test_hopeless_grids_are_refused() -> None:
     assert reason is not None
     assert "joint grid of 5^20 cells for 10000 points" in reason
     assert "2^20 cells" in str(make_estimator("binning").unsupported(10_000, 10, 10, kinds, kinds))
-    binning = make_estimator("binning", bins=10)
-    assert binning.unsupported(100, 1, 1, (False,), (False,)) is None
-    assert "10^2 cells for 99 points" in str(binning.unsupported(99, 1, 1, (False,), (False,)))
-    assert binning.unsupported(99, 1, 1, (True,), (False,)) is None
+    for name in ("binning", "binning-quantile"):
+        binning = make_estimator(name, bins=10)
+        assert binning.unsupported(100, 1, 1, (False,), (False,)) is None
+        assert "10^2 cells for 99 points" in str(binning.unsupported(99, 1, 1, (False,), (False,)))
+        assert binning.unsupported(99, 1, 1, (True,), (False,)) is None
     with pytest.raises(InputError, match="bins = 1 is out of range"):
         make_estimator("binning", bins=1)
 
@@ -248,4 +249,7 @@ def test_hopeless_grids_are_refused() -> None:
 @pytest.mark.parametrize(("n", "dims", "bins"), [(1000, 2, 10), (10_000, 2, 21), (10**6, 2, 100), (10_000, 10, 2)])
 def test_default_bins_leave_n_to_two_thirds_joint_cells(n: int, dims: int, bins: int) -> None:
     x, y = pair(n, dims // 2, dims // 2)
-    assert make_estimator("binning").estimate(x, y, Context()).diagnostics["bins"] == bins
+    for name in ("binning", "binning-quantile", "binning-adaptive", "binning-pattern"):
+        found, given = (make_estimator(spec).estimate(x, y, Context()) for spec in (name, f"{name}[bins={bins}]"))
+        assert found.value == given.value
+        assert found.diagnostics["bins"] == bins

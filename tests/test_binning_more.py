@@ -71,8 +71,9 @@ def test_patterns_do_not_depend_on_the_extremes_of_the_sample() -> None:
     found = estimate("binning-pattern[bins=2]", x, y)
     assert found.value == pytest.approx(math.log(2), abs=1e-12)
     assert not any("outside" in warning for warning in found.warnings)
-    with pytest.raises(InputError, match="give finite low < high"):
-        make_estimator("binning-pattern[low=2]")
+    for low in (2.0, 1.0, -math.inf):
+        with pytest.raises(InputError, match="give finite low < high"):
+            make_estimator("binning-pattern", low=low)
 
 
 @pytest.mark.parametrize("spec", ["binning-pattern[bins=30]", "binning-adaptive[bins=30]"])

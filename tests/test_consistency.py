@@ -88,6 +88,43 @@ def test_labels_are_processed_to_labels() -> None:
     assert found.data_processing == pytest.approx(1.0, abs=1e-12)  # the parity of a label refines nothing
 
 
+@dataclass(frozen=True)
+class LastColumn(Estimator):
+    """The mean of y's last column."""
+
+    facts = EstimatorFacts(name="last-column", family="tests", summary="for tests", citation="")
+
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        return Estimate(float(y[:, -1].mean()))
+
+
+def test_by_default_squares_of_standardised_columns_are_added() -> None:
+    """Their mean is 1, whatever the column's mean and scale."""
+    x, y = gaussian_pairs(n=50)
+    assert self_consistency(x, 3 * y - 7, LastColumn()).processed == pytest.approx(1.0, rel=1e-12)
+
+
+@dataclass(frozen=True)
+class FailsOnOneHalf(Estimator):
+    """Fails on the half that has the smallest x, which is 0."""
+
+    facts = EstimatorFacts(name="fails-on-one-half", family="tests", summary="for tests", citation="")
+
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        if len(x) == 25 and x.shape[1] == 1 and x.min() == 0:
+            raise ValueError("no")
+        return Estimate(1.0)
+
+
+@pytest.mark.parametrize("seed", range(6))  # that half is the first or the second
+def test_a_half_alone_has_no_sum(seed: int) -> None:
+    x = np.arange(50.0)
+    found = self_consistency(x, x, FailsOnOneHalf(), seed=seed)
+    assert found.errors == {"halves": "ValueError: no"}
+    assert found.halves is found.additivity is None
+    assert found.joined == 1.0
+
+
 def test_one_failure_costs_what_needs_it() -> None:
     x, y = gaussian_pairs(n=50)
     found = self_consistency(x, y, Shapes(fails_at=2))

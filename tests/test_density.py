@@ -257,6 +257,19 @@ def test_entropy_bounds_by_quadrature(sd: float) -> None:
         )
 
 
+def test_bounds_take_the_other_divisor_for_the_joint_entropy() -> None:
+    x, y = gaussian(0.8, 2, 40, 0)
+
+    def entropy(points: Array, divisor: float) -> float:
+        squares = ((points[:, None] - points) ** 2).sum(axis=2)
+        return float(-np.log(np.exp(-squares / (divisor * 0.3)).mean(axis=1)).mean())
+
+    both = np.hstack([x, y])
+    expected = [entropy(x, own) + entropy(y, own) - entropy(both, joint) for own, joint in ((8, 2), (2, 8))]
+    assert bounds(x, y, 0.3) == pytest.approx(expected, rel=1e-10)
+    assert estimate("kde-adaptive[adaptive=false,variance=3]", x, y).warnings == ()
+
+
 def test_bounds_of_distinct_labels_fall_from_log_n_to_0_with_the_noise() -> None:
     points, rows = np.random.default_rng(4).standard_normal((30, 2)), np.arange(30.0)[:, None]
     found = np.array([bounds(rows, points, 10.0**power, x_discrete=True) for power in range(-6, 7)])

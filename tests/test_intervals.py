@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -257,6 +257,30 @@ def test_parts_have_streams_of_their_own_and_the_data_stay() -> None:
     assert abs(np.mean(squares) - 5 / 10) < 4 * np.std(squares) / math.sqrt(400)  # b + 1 = 5, times b / n
     assert np.array_equal(before[0], x)
     assert np.array_equal(before[1], y)
+
+
+@dataclass(frozen=True)
+class Counting(NoisyTogether):
+    """Remembers how many parts come at once."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def estimate_batch(
+        self, xs: Sequence[Array], ys: Sequence[Array], contexts: Sequence[Context]
+    ) -> Iterator[tuple[int, Estimate]]:
+        self.sizes.append(len(xs))
+        yield from super().estimate_batch(xs, ys, contexts)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parts_that_come_in_several_batches_are_the_same(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for 3 parts, of 20 or 180 rows of 16 bytes."""
+    x, y = normals(200)
+    together = interval(Noisy(), x, y, method)
+    monkeypatch.setattr("mibench.intervals._BATCH_BYTES", 3 * 16 * (20 if method == "subsample" else 180))
+    Counting.sizes.clear()
+    assert interval(Counting(), x, y, method) == together
+    assert Counting.sizes == [3, 3, 3, 1]
 
 
 def test_an_own_interval_stays_unless_another_is_asked_for() -> None:

@@ -681,6 +681,8 @@ def test_dsmi_says_what_it_cannot_use() -> None:
     assert "X must be continuous" in str(dsmi.unsupported(100, 1, 1, yes, no))
     assert "either kind" in str(dsmi.unsupported(100, 1, 2, no, (True, False)))
     assert "to cluster Y" in str(dsmi.unsupported(10, 1, 2, no, no * 2))
+    assert dsmi.unsupported(11, 1, 2, no, no * 2) is None
+    assert dsmi.unsupported(10, 2, 1, no * 2, no) is None  # bins are no clusters
     assert dsmi.unsupported(100, 1, 2, no, yes * 2) is None
     x = np.arange(10_002.0)[:, None]
     with pytest.raises(InputError, match="10001 points; at most 10000"):

@@ -59,6 +59,19 @@ def test_a_loss_is_minus_its_bound(name: str) -> None:
     loss, bound = ON_ALL_PAIRS[name]
     assert torch.allclose(loss(scores_of(2, 5, 5)), -bound(scores_of(2, 5, 5)), atol=1e-14)
     assert loss(scores_of(5, 5)).shape == ()
+    scores = scores_of(2, 3, 5, 5)
+    assert torch.allclose(loss(scores)[1, 2], loss(scores[1, 2]), atol=1e-14)
+
+
+def test_the_ends_of_a_range_are_in_it() -> None:
+    scores = scores_of(4, 4)
+    for alpha in (0.0, 1.0):
+        expected = -bounds.interpolated(scores, scores[0], alpha)
+        assert torch.equal(losses.interpolated(scores, scores[0], alpha), expected)
+    # All product pairs count 1 at tau = 0: minus E_joint f.
+    assert float(losses.smile(scores[0], scores[1], tau=0.0).detach()) == pytest.approx(
+        -float(scores[0].detach().mean())
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in ON_ALL_PAIRS if name != "smile"])

@@ -14,6 +14,7 @@ from scipy import stats
 
 from mibench.display import to_json
 from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summarise
+from mibench.scoring.cell import METHOD, TASK
 from mibench.store import plain
 
 # The contract of a cell: other programs read these.
@@ -450,6 +451,9 @@ def test_a_paired_difference_by_hand() -> None:
     (found,) = paired_differences(on("s", "a", 0.1, -0.4, 0.2) + on("s", "b", -0.3, 0.4, 0.7)).to_dict("records")
     assert (found["estimator_a"], found["estimator_b"], found["distribution"]) == ("a", "b", "s")
     assert (found["params_a"], found["seeds"]) == ({"k": 3}, 3)
+    sides = [f"{name}_{side}" for side in "ab" for name in METHOD]
+    assert list(found) == [*TASK, *sides, "seeds", "failures_a", "failures_b", "difference", "se", "low", "high", "p",
+                           "p_holm"]  # fmt: skip
     assert found["difference"] == pytest.approx(-7 / 30)
     assert found["se"] == pytest.approx(math.sqrt(19 / 300 / 3))
     expected = stats.ttest_rel([0.1, 0.4, 0.2], [0.3, 0.4, 0.7])
@@ -463,6 +467,23 @@ def test_pairs_are_of_the_same_seeds_on_which_both_are_ok() -> None:
     (found,) = paired_differences(rows[::-1]).to_dict("records")
     assert (found["estimator_a"], found["seeds"], found["failures_a"], found["failures_b"]) == ("b", 2, 0, 1)
     assert found["difference"] == pytest.approx((0.1 + 0.3) / 2)
+
+
+def test_a_paired_test_of_two_seeds_has_one_degree_of_freedom() -> None:
+    """Differences -0.1 and -0.3: t = -0.2 / 0.1 = -2, and of one degree p = 1 - 2 atan(2) / pi = 0.295."""
+    (found,) = paired_differences(on("s", "a", 0.1, 0.2) + on("s", "b", 0.2, 0.5)).to_dict("records")
+    assert found["p"] == pytest.approx(1 - 2 * math.atan(2) / math.pi)
+    assert found["high"] == pytest.approx(-0.2 + 0.1 * math.tan(math.pi * LEVEL / 2))
+
+
+def test_a_level_of_the_estimators_own_makes_no_other_method() -> None:
+    """A trial that failed has no level; where no interval was asked for that makes it no other estimator."""
+    own = {"level": 0.8, "low": 0.9, "high": 1.1}
+    rows = [{**one, **(own if one["status"] == "ok" else {})} for one in on("s", "a", 0.1, None, 0.3)]
+    (pair,) = paired_differences(rows + on("s", "b", 0.2, 0.2, 0.2)).to_dict("records")
+    assert (pair["seeds"], pair["failures_a"], pair["failures_b"]) == (2, 1, 0)
+    (line,) = association(rows).to_dict("records")
+    assert line["failures"] == 1
 
 
 def test_pairs_without_a_test() -> None:
@@ -579,6 +600,16 @@ def test_association_by_hand() -> None:
     assert exact["saturation"] == pytest.approx(0.0, abs=1e-12)
 
 
+def test_the_truth_of_another_quantity_is_no_mi() -> None:
+    """CS-QMI has a truth of its own, here falling while MI grows; the row of the MI comes later."""
+    rows = curve([0.0, 1.0, 2.0, 3.0], [0.1, 0.2, 0.3, 0.4])
+    for place, one in enumerate(rows):
+        if one["estimator"] == "measure":
+            one |= {"truth": -float(place), "truth_se": 0.0}
+    assert judged(rows[::-1])["spearman"] == pytest.approx(1.0)
+    assert judged([one for one in rows if one["estimator"] == "measure"])["tasks"] == 0
+
+
 def test_auc_counts_pairs_of_one_size() -> None:
     """At 5 x 5: 0.2 and 0.4 against 0.2 and 0.3, that is a tie, a loss, and two wins: 2.5 of 4; other sizes apart."""
     rows = curve([0.0, 0.0, 1.0, 2.0], [0.2, 0.3, 0.2, 0.4]) + curve([3.0], [-9.0], dim_x=7, distribution="large")
@@ -596,6 +627,28 @@ def test_saturation_of_what_stops_and_what_falls() -> None:
     assert math.isnan(judged(curve(truths[:2], [0.0, 1.0]))["saturation"])
     assert math.isnan(judged(curve(truths[:2], [0.0, 1.0]))["spearman"])
     assert math.isnan(judged(curve(truths, [1.0] * 5))["kendall"])
+    assert math.isnan(judged(curve([1.0] * 3, [0.1, 0.2, 0.3]))["spearman"])
+    assert math.isnan(judged(curve(truths, [0.0, 0.0, 0.0, 1.0, 2.0]))["saturation"])  # does not grow at first
+    assert judged(curve(truths[:3], [0.0, 2.0, 1.0]))["spearman"] == pytest.approx(0.5)  # three tasks do
+
+
+def test_the_halves_meet_at_the_median_which_is_of_both() -> None:
+    """MI 0 1 2 3 9: the lower half is 0 1 2, of slope 2 where its last estimate is 4; the upper 2 3 9, of slope 1."""
+    truths = [0.0, 1.0, 2.0, 3.0, 9.0]
+    assert judged(curve(truths, [0.0, 1.0, 4.0, 5.0, 11.0]))["saturation"] == pytest.approx(1 - 1 / 2)
+    # Least squares at 2, 3, 9 with the first estimate 3 too large: the slope falls by 3 (14/3 - 2) / (86/3) = 12/43.
+    assert judged(curve(truths, [0.0, 0.0, 3.0, 1.0, 7.0]))["saturation"] == pytest.approx(1 - (1 - 12 / 43) / 1.5)
+
+
+def test_a_truth_certified_to_a_point_is_known() -> None:
+    rows = curve([0.0, 1.0, 2.0], [0.1, 0.2, 0.3])
+    wide = [{**one, "truth_low": one["truth"], "truth_high": one["truth"]} for one in rows]
+    assert (judged(wide)["tasks"], judged(wide)["spearman"]) == (3, pytest.approx(1.0))
+    assert judged([{**one, "truth_low": -1.0, "truth_high": 3.0} for one in rows])["tasks"] == 0
+    point = {"truth_low": 1.0, "truth_high": 1.0}
+    rows = on("s", "a", 0.1, 0.2, **point) + on("s", "b", 0.3, 0.4, **point)
+    assert mean_ranks(rows) == {"a": 1, "b": 2}
+    assert paired_differences(rows)["difference"].tolist() == [pytest.approx(-0.2)]
 
 
 def test_the_mi_of_a_task_may_be_given_and_failures_are_counted() -> None:

@@ -11,8 +11,9 @@ from laws import rng, truth
 from scipy import integrate, special, stats
 
 from mibench.distributions.lowrank import LowRank
+from mibench.distributions.mixture import Contaminated
 from mibench.distributions.transforms import Transformed
-from mibench.interface import Array, GroundTruth, InputError, Sample
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample
 from mibench.plan import make_task
 from mibench.registry import make_distribution
 
@@ -179,6 +180,35 @@ def test_nuisance_adds_columns_and_nothing_else() -> None:
     assert np.abs(correlations[added] - np.eye(11)[added]).max() < 5 / math.sqrt(20_000)
     assert truth(spec) == truth(base)
     assert truth(f"contaminated[base={spec}]") == truth(f"contaminated[base={base}]")
+
+
+def test_nuisance_columns_are_numbers_beside_labels() -> None:
+    law = make_distribution("nuisance[base=discrete-table[table=((0.4,0.1),(0.1,0.4))],dim_x=3,dim_y=2]")
+    assert (law.x_discrete, law.y_discrete) == ((True, False, False), (True, False))
+
+
+class WithoutDensity(JointDistribution):
+    """Points (u, v) and 10 + u whose density nobody gives."""
+
+    dim_x = 2
+    dim_y = 1
+
+    def sample(self, n: int, rng: np.random.Generator) -> Sample:
+        x = rng.random((n, 2))
+        return Sample(x, 10 + x[:, :1])
+
+    def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
+        return None
+
+
+def test_a_contamination_needs_no_density() -> None:
+    """A share f of the points has the Y of others: f = 1/2 of 2,000, with the standard error 1.1%."""
+    sample = Contaminated(base=WithoutDensity(), fraction=0.5).sample(2000, np.random.default_rng(0))
+    assert sample.pmi is None
+    assert (sample.x.shape, sample.y.shape) == ((2000, 2), (2000, 1))
+    assert (sample.y >= 10).all()
+    kept = sample.y[:, 0] == 10 + sample.x[:, 0]
+    assert kept.mean() == pytest.approx(0.5, abs=4 * math.sqrt(0.25 / 2000))
 
 
 def test_nuisance_sizes() -> None:

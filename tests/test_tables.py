@@ -139,7 +139,9 @@ def test_oracle_is_of_the_estimator_with_most_trials() -> None:
     """The samples are those of all estimators; one whose trials fail has fewer of them."""
     full = rows(1.5, 1.5, oracle=1.1)
     found = [row(1.5, oracle=1.3, estimator="cca"), failed("error", estimator="cca", seed=1), *full]
-    assert entries(found, "rmse")["gaussian-sparse", "oracle"].number == pytest.approx(0.1)
+    shown = entries(found, "rmse")["gaussian-sparse", "oracle"]
+    assert shown.value == "0.100"
+    assert shown.number == pytest.approx(0.1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -214,6 +216,23 @@ def test_names_tell_variants_apart() -> None:
 def test_versions_beside_each_other_are_named() -> None:
     found = [*rows(1.0, stale=True), *rows(1.0, estimator_version="2", stale=False)]
     assert [cell["name"] for cell in tables.records(scoring.cells(marked(found)))] == ["ksg† (v1)", "ksg (v2)"]
+
+
+def test_sizes_and_versions_tell_tasks_of_one_name_apart() -> None:
+    found = [*rows(1.0), *rows(2.0, dim_x=2), *rows(3.0, dim_x=2, distribution_version="2"), *rows(4.0, dim_y=7)]
+    shown = {task: one.value for (task, name), one in entries(found, "mean").items() if name == "ksg"}
+    assert shown == {
+        "gaussian-sparse, 5 × 5": "1.00",
+        "gaussian-sparse, 2 × 5, v1": "2.00",
+        "gaussian-sparse, 2 × 5, v2": "3.00",
+        "gaussian-sparse, 5 × 7": "4.00",
+    }
+
+
+def test_the_rule_stands_where_verdicts_do() -> None:
+    cells = scoring.cells(rows(1.0, 1.1))
+    assert "Solved: so and so." in tables.table(cells, "solved", "markdown", rule="so and so")
+    assert "so and so" not in tables.table(cells, "mean", "markdown", rule="so and so")
 
 
 def test_stale_rows_carry_a_dagger() -> None:
@@ -296,8 +315,13 @@ def test_dependence_by_hand() -> None:
     a, b = dependence.lines(found)
     assert (a["name"], a["spearman"], a["kendall"], a["auc"], a["tasks"]) == ("a", 1.0, 1.0, 1.0, 4)
     assert (b["name"], b["spearman"], b["kendall"], b["auc"], b["tasks"]) == ("b", -1.0, -1.0, 0.0, 4)
+    assert [line["name"] for line in dependence.lines([{**one, "stale": True} for one in found])] == ["a†", "b†"]
+    few = [{**one, "estimator": "c"} for one in found if one["estimator"] == "a" and one["truth"] > 0.5]
+    assert [line["name"] for line in dependence.lines([*few, *found])] == ["a", "b", "c"]  # c has two tasks only
     (alone,) = dependence.lines([{**one, "truth": None} for one in found if one["estimator"] == "b"])
     assert alone["spearman"] == -1.0  # the MI of a task is computed where no row has it
+    other = {"truth": None, "distribution_version": "0"}  # but not that of a law that is no more
+    assert dependence.lines([{**one, **other} for one in found if one["estimator"] == "b"])[0]["tasks"] == 0
     assert "| b | hsic | 4 | -1.00 | -1.00 | 0.00 |" in dependence.table(found, "markdown")
     with pytest.raises(InputError, match="no order to compare with"):
         dependence.table(found[:2])

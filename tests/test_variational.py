@@ -173,6 +173,12 @@ def test_labels_become_one_indicator_per_level() -> None:
     assert codes.tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
     many = np.arange(200.0)[:, None]
     assert encode(many, (True,), np.arange(200), "standard").shape == (200, 65)
+    assert np.array_equal(encode(many[:64], (True,), np.arange(64), "standard"), np.eye(64))
+
+
+def test_a_column_that_repeats_its_smallest_value_is_standardised() -> None:
+    codes = encode(np.array([0.0, 0.0, 0.0, 8.0])[:, None], None, np.arange(4), "standard")
+    assert codes[:, 0] == pytest.approx(np.array([-1.0, -1.0, -1.0, 3.0]) / math.sqrt(3))
 
 
 @pytest.mark.parametrize(
@@ -181,15 +187,19 @@ def test_labels_become_one_indicator_per_level() -> None:
 def test_the_seed_decides_and_nothing_global_changes(estimator: TrainedCritic) -> None:
     x, y = correlated(300, RHO, 0)
     copies, numpy_state, torch_state = (x.copy(), y.copy()), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    torch_threads = torch.get_num_threads()
-    values = [
-        estimator.estimate(x, y, Context(rng=np.random.default_rng(seed), threads=threads)).value
-        for seed, threads in ((1, 1), (1, 1), (2, 2))
-    ]
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)  # other than it uses
+    try:
+        values = [
+            estimator.estimate(x, y, Context(rng=np.random.default_rng(seed), threads=threads)).value
+            for seed, threads in ((1, 1), (1, 1), (2, 2))
+        ]
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
     assert values[0] == values[1] != values[2]
     np.testing.assert_equal(np.random.get_state(), numpy_state)  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert torch.get_num_threads() == torch_threads
     assert np.array_equal(x, copies[0])
     assert np.array_equal(y, copies[1])
 
@@ -223,6 +233,7 @@ def test_what_cannot_be_split_or_trained_is_refused() -> None:
     assert "2 points to evaluate in each of 30 folds" in str(MINE(folds=30).unsupported(59, 1, 1, (False,), (False,)))
     assert MINE(folds=30).unsupported(60, 1, 1, (False,), (False,)) is None
     MINE(validation=0.5, evaluation=0.5, folds=4)
+    MINE(validation=0.4, evaluation=0.5)
     with pytest.raises(InputError, match=r"give layers >= 1"):
         MINE(critic="concatenated", layers=0)
 

@@ -19,6 +19,7 @@ from mibench.estimators.variational import l1out
 from mibench.estimators.variational.bounds import barber_agakov, club, leave_one_out
 from mibench.estimators.variational.critics import Critic, SumCritic
 from mibench.estimators.variational.densities import Density, GaussianMixture, make_density
+from mibench.estimators.variational.given import GivenConditional
 from mibench.estimators.variational.networks import select
 from mibench.estimators.variational.trained_density import label_indicators
 from mibench.interface import Array, Context, Estimate, InputError, JointDistribution, Sample
@@ -126,6 +127,18 @@ def test_untrained_conditional_is_the_untrained_marginal(labels: bool) -> None:
     assert torch.equal(conditional.pairs(x, y), marginal.pairs(x, y))
 
 
+@pytest.mark.parametrize("components", [2, 3])
+def test_an_untrained_mixture_has_components_of_equal_weight_and_scale_at_different_means(components: int) -> None:
+    made = make_density(
+        1, 2, [torch.Generator().manual_seed(0)], labels=False, components=components, hidden=4, layers=1
+    )
+    for density in made:
+        logits, means, log_scales = density.start.detach().view(components, 5).tensor_split((1, 3), 1)
+        assert not logits.any()
+        assert not log_scales.any()
+        assert len({float(mean) for mean in means.flatten()}) == 2 * components
+
+
 def test_scales_are_bounded() -> None:
     """Neither a vanishing nor an enormous scale makes a value or a gradient that is not finite, in float32."""
     density = make_density(1, 1, [torch.Generator().manual_seed(0)], labels=False, components=2, hidden=4, layers=1)[0]
@@ -217,13 +230,33 @@ def test_held_out_value_of_the_true_conditional(name: str, expected: float, slac
     estimator: Any = make_estimator(name)
     density = TrueDensity(RHO)
     network = SumCritic(density, TrueDensity(0.0)) if name == "doe" else density
-    values = []
+    values, told = [], []
     for seed in range(20):
         x, y = (torch.from_numpy(block)[None] for block in correlated(1000, RHO, seed))
-        values.append(estimator.evaluate(network, x, y).value)
+        found = estimator.evaluate(network, x, y)
+        values.append(found.value)
+        told.append(found.diagnostics)
     mean, error = mean_and_error(values)
     assert abs(mean - expected) < 4 * error + slack
     assert error < 0.03
+    # In nats; with n = 20,000 the mean of -log p has the standard error 1 / sqrt(2 n) = 0.005.
+    entropy, tolerance = 0.5 * math.log(2 * math.pi * math.e), 4 / math.sqrt(40_000)
+    for key, exact in (
+        ("entropy_y", entropy),
+        ("entropy_y_given_x", entropy - MI),
+        ("log_likelihood", MI - entropy),
+    ):
+        if key in told[0]:
+            assert np.mean([one[key] for one in told]) == pytest.approx(exact, abs=tolerance)
+
+
+def test_what_training_climbs_is_the_mean_log_likelihood() -> None:
+    x, y = (torch.from_numpy(block)[None] for block in correlated(50, RHO, 0))
+    estimator: Any = make_estimator("vclub")
+    gain, value = estimator.objective(TrueDensity(RHO), x, y)
+    expected = [float(TrueDensity(RHO).pairs(x, y).mean())]
+    assert gain.tolist() == value.tolist() == pytest.approx(expected)
+    assert estimator.validate(TrueDensity(RHO), x, y).tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("at_once", [1, 100, 2**24])
@@ -292,6 +325,17 @@ def test_gradients() -> None:
 
 
 GIVEN = f"gaussian-sparse[dim_x=1,dim_y=1,pairs=1,rho={RHO}]"
+
+
+def test_a_given_conditional_is_a_critic() -> None:
+    """Row i, column j is the pointwise MI of x_i and y_j, and shifted pairs are entries of it."""
+    given = make_distribution(GIVEN)
+    x, y = normal(1, 5, 1), normal(1, 5, 1, seed=1)
+    critic, rows = GivenConditional(given), torch.arange(5)
+    every = critic.all_pairs(x, y)
+    for i, j in itertools.product(range(5), repeat=2):
+        assert every[0, i, j].item() == given.pmi(x[0, i : i + 1].numpy(), y[0, j : j + 1].numpy())
+    assert torch.equal(critic.shifted(x, y, (0, 2))[:, 1], every[:, rows, (rows + 2) % 5])
 
 
 @pytest.mark.parametrize(

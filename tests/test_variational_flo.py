@@ -169,6 +169,9 @@ def test_density_ratio_is_mi_at_the_true_pmi_and_no_bound_beside_it() -> None:
     assert raised.diagnostics["log_mean_ratio"] == pytest.approx(exact.diagnostics["log_mean_ratio"] + 0.5)
     assert raised.diagnostics["donsker_varadhan"] == pytest.approx(exact.diagnostics["donsker_varadhan"])
     assert raised.diagnostics["nwj"] < exact.diagnostics["nwj"]
+    for found in (exact, raised):  # 1 + E f - E exp f, of the mean ratio E exp f
+        mean_ratio = math.exp(found.diagnostics["log_mean_ratio"])
+        assert found.diagnostics["nwj"] == pytest.approx(1 + found.value - mean_ratio)
     assert "mean over product pairs is 1.6, of a calibrated classifier it is 1" in raised.warnings[0]
     (lowered,) = DensityRatio().evaluate(ScaledPMI(constant=-0.5), x, y).warnings
     assert "mean over product pairs is 0.6" in lowered

@@ -20,6 +20,7 @@ from mibench.estimators.variational.infonce import InfoNCE
 from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.mine import MINE
 from mibench.estimators.variational.networks import Generators, StackedLinear
+from mibench.estimators.variational.reporting import averaged
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.estimators.variational.training import Fit, Schedule, train
@@ -200,6 +201,29 @@ def test_weights_follow_adamw_one_by_one_and_their_moving_average() -> None:
     assert torch.allclose(fit.network.weight[0].T, mean, atol=1e-12)
 
 
+def test_a_pass_takes_every_row_once_and_a_curve_is_of_all_its_batches() -> None:
+    """Rows 0..29 in batches of 10, of which nothing is learnt: the start is kept, and training ends in time."""
+    seen: list[float] = []
+
+    def objective(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        seen.extend(x.flatten().tolist())
+        return -(network(x) - y).square().mean((1, 2)), x.mean((1, 2))
+
+    rows = torch.arange(30.0)[None, :, None]
+    start = StackedLinear(1, 1, [torch.Generator().manual_seed(0)])
+    weight = float(start.weight.detach())
+    ((_, fit),) = train(
+        start, objective, lambda *_: torch.zeros(1), (rows, rows), (rows, rows),
+        schedule=Schedule(10, 0.1, "constant", 0.0, 0.0, 30, 3, 2), generators=[torch.Generator().manual_seed(1)],
+    )  # fmt: skip
+    assert sorted(seen[:30]) == sorted(seen[30:]) == list(range(30))
+    assert [step for step, _ in fit.training] == [3, 6]
+    assert [value for _, value in fit.training] == pytest.approx([14.5, 14.5])
+    assert fit.validation == [(0, 0.0), (3, 0.0), (6, 0.0)]
+    assert (fit.ended, fit.steps, fit.best_step, fit.best_value) == ("stopped", 6, 0, 0.0)
+    assert float(fit.network.weight.detach()) == weight
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Stacks of samples and folds
 
@@ -313,6 +337,18 @@ class Recorder(InfoNCE):
     def evaluate(self, network: Critic, x: Tensor, y: Tensor) -> Estimate:
         self.seen.append(set(x[0, :, 0].tolist()))
         return super().evaluate(network, x, y)
+
+
+def test_folds_are_averaged_and_keep_their_own_diagnostics() -> None:
+    folds = [
+        Estimate(value, diagnostics={"steps": steps, "training_curve": [[steps, value]]}, warnings=warnings)
+        for value, steps, warnings in ((1.0, 5, ("a",)), (2.0, 7, ("a", "b")), (6.0, 9, ()))
+    ]
+    found = averaged(folds)
+    assert (found.value, found.warnings) == (3.0, ("a", "b"))
+    curve = [[5, 1.0]]  # the first one's
+    assert found.diagnostics == {"fold_values": [1.0, 2.0, 6.0], "steps": [5, 7, 9], "training_curve": curve}
+    assert averaged(folds[:1]) == folds[0]
 
 
 def test_folds_evaluate_every_point_once() -> None:

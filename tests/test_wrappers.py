@@ -14,6 +14,7 @@ import torch
 from scipy import stats
 
 from mibench.estimators.wrappers import sliced
+from mibench.estimators.wrappers.autoencoder import autoencoder_codes
 from mibench.estimators.wrappers.pca import principal_components
 from mibench.execution.local import Batch, _modules
 from mibench.interface import Array, Context, Estimate, Estimator, InputError
@@ -262,13 +263,27 @@ def test_an_autoencoder_follows_a_curve_that_principal_components_fold() -> None
     assert followed.diagnostics["variance_kept_x"] > 0.85
 
 
+def test_the_codes_of_an_autoencoder_have_no_units() -> None:
+    """The block is divided by one number; a factor of 4 rounds nothing."""
+    block = np.random.default_rng(0).standard_normal((200, 3)) * [1.0, 2.0, 3.0]
+    (codes, kept), (same, as_much) = (
+        autoencoder_codes(factor * block, 2, 8, 50, Context(rng=np.random.default_rng(0))) for factor in (1.0, 4.0)
+    )
+    assert np.array_equal(codes, same)
+    assert kept == as_much
+
+
 def test_autoencoder_draws_from_the_context_only() -> None:
     x, y = draw("bump-images[base=gaussian-sparse[dim_x=2,dim_y=2],size=8]", 200)
     spec = "compressed[dim=2,encoder=autoencoder,max_steps=20]"
     threads = torch.get_num_threads()
-    with global_random_state_kept():
-        first = estimate(spec, x, y)
-    assert torch.get_num_threads() == threads
+    torch.set_num_threads(threads + 1)  # it uses one
+    try:
+        with global_random_state_kept():
+            first = estimate(spec, x, y)
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
     assert repr(estimate(spec, x, y)) == repr(first)
     assert estimate(spec, x, y, seed=1).value != first.value
 

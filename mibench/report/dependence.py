@@ -35,6 +35,7 @@ def by_n(found: Sequence[Row]) -> list[Table]:
 def lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return what `mibench.scoring.association` says of each estimator at each n, the best rank correlation first.
 
+    Estimators without any come last.
     The MI of a task that only estimators of another quantity were run on is computed here.
     """
     rows = marked(rows)
@@ -47,7 +48,7 @@ def lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
     names = estimator_names(found)
     named = [{**line, "name": name} for line, name in zip(found, names, strict=True)]
-    return sorted(named, key=lambda line: (line["n"], -math.inf if line["spearman"] is None else -line["spearman"]))
+    return sorted(named, key=lambda line: (line["n"], math.inf if line["spearman"] is None else -line["spearman"]))
 
 
 def _law(row: Row) -> tuple[Any, ...]:
