@@ -19,7 +19,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make bench      speed benchmarks"
-	@echo "make figures    draw the pictures of the README and write results/bmi.md, from the reference rows and two small runs"
+	@echo "make figures    draw the pictures of the README and write results/bmi*.md, from the reference rows and two small runs"
 	@echo "make clean      remove .venv and everything else that was built"
 
 setup: $(READY)
@@ -60,7 +60,8 @@ PLOT := $(BIN)/python -m mibench plot
 SMALL := $(BIN)/python -m mibench run --store build/figures.sqlite --jobs $(JOBS) --distribution 'gaussian-sparse,half-cube[base=gaussian-sparse]'
 figures: $(READY)
 	$(PLOT) estimates --reference --suite core --dim 5 --n 10000 --estimator binning,cca,gaussian-copula,infonce,ksg,mine --width double --out results/figures/core-dim5.png
-	$(BIN)/python -m mibench table --reference --suite bmi --n 10000 --score summary --format markdown --out results/bmi.md
+	$(BIN)/python -m mibench table --reference --suite bmi --n 10000 --score summary --out results/bmi.md
+	$(BIN)/python -m mibench table --reference --suite bmi --n 1000 --score summary --out results/bmi-1000.md
 	$(PLOT) heatmap --reference --suite bmi --n 10000 --width double --out results/figures/heatmap.png
 	$(PLOT) bias-variance --reference --suite bmi --n 10000 --estimator $(SOME) --out results/figures/bias-variance.png
 	$(PLOT) pareto --reference --suite bmi --n 10000 --estimator $(SOME),compressed,gmm --out results/figures/pareto.png
