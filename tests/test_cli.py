@@ -560,6 +560,36 @@ def test_what_an_estimator_prints_and_why_it_fails_is_on_standard_error(
         assert not str(row["error_text"]).startswith(str(row["error_type"]))  # which has a column of its own
 
 
+LATE = (
+    IMPORTS
+    + """
+import os, signal, time
+ended = 0
+class Late(Estimator):
+    def estimate(self, x, y, context):
+        global ended
+        ended += 1
+        if ended == 1:
+            print("before", end=" ")
+            os.kill(os.getppid(), signal.SIGSTOP)  # who supervises this process hears of nothing
+        else:
+            print("one", "line", end=" ", flush=True)
+            os.kill(os.getppid(), signal.SIGCONT)  # and of the end of the first trial only now
+            time.sleep(0.2)
+            print("after", end="")
+        return Estimate(0.5)
+"""
+)
+
+
+def test_a_line_is_whole_though_a_message_is_late(folder: Path) -> None:
+    (folder / "own.py").write_text(LATE, encoding="utf-8")
+    asked = "run --estimator own.py:Late --distribution independent --n 20 --seeds 8 --jobs 1"  # by two in a process
+    done = mibench(*asked.split(), folder=folder)
+    lines = [line for line in done.stderr.splitlines() if not re.match(r"\d+/\d+ trials", line)]
+    assert (done.returncode, lines) == (0, 4 * ["before one line after"])
+
+
 def test_what_an_estimator_prints_is_no_part_of_the_answer(run: Run, folder: Path) -> None:
     for name, text in {**FILES, "own.py": TALKING}.items():
         (folder / name).write_text(text, encoding="utf-8")

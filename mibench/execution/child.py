@@ -130,7 +130,7 @@ def _watch(child: int, header: Header, receiving: int, output: IO[bytes], prints
     """Pass the child's messages on until it has ended, or say why it must be killed; with its status if it ended."""
     process = psutil.Process(child)
     deadline = time.monotonic() + header.timeout
-    pending, tick = b"", _TICK_S
+    pending, tick, unfinished = b"", _TICK_S, header.trials
     with selectors.DefaultSelector() as selector:
         selector.register(receiving, selectors.EVENT_READ)
         selector.register(prints.source, selectors.EVENT_READ)
@@ -146,8 +146,11 @@ def _watch(child: int, header: Header, receiving: int, output: IO[bytes], prints
                 selector.unregister(prints.source)
             if receiving in ready:
                 part = os.read(receiving, _PIPE)
-                prints.finish()  # before the result: after the last one nobody listens
                 *lines, pending = (pending + part).split(b"\n")
+                unfinished -= sum(line.startswith(b'{"result"') for line in lines)
+                prints.read()  # what was printed before
+                if not unfinished:
+                    prints.finish()  # after the last result nobody listens
                 for line in lines:
                     output.write(line + b"\n")
                 if lines and not header.together:

@@ -210,6 +210,7 @@ class _Server:
         first = batch.trials[0]
         header = Header(
             modules=tuple(sorted(_modules(batch))),
+            trials=len(batch.trials),
             together=batch.together,
             timeout=timeout * (len(batch.trials) if batch.together else 1),
             memory=memory,

@@ -49,11 +49,13 @@ class Work:
 class Header:
     """What the server must know to supervise a batch.
 
-    `modules` are imported before forking (names, or paths of .py files). `timeout` is in seconds: for each trial, or
-    for the whole batch where its trials train `together`. `memory` limits the child's resident memory in bytes.
+    `modules` are imported before forking (names, or paths of .py files). `trials` is how many there are. `timeout` is
+    in seconds: for each trial, or for the whole batch where its trials train `together`. `memory` limits the child's
+    resident memory in bytes.
     """
 
     modules: tuple[str, ...]
+    trials: int
     together: bool
     timeout: float
     memory: int
