@@ -187,16 +187,21 @@ def _short_label(name: str, params: str) -> str | None:
 
 def name_parts(name: str) -> list[str]:
     """Split the name of an estimator or a task where a line may end: after a space, a bracket, a comma, a hyphen."""
-    return re.split(r"(?<=[\[,\s])(?=.)|(?<=[A-Za-z]-)(?=.)", name)
+    return [part for piece in _pieces(name) for part in re.split(r"(?<=[A-Za-z]-)(?=.)", piece)]
+
+
+def _pieces(name: str) -> list[str]:
+    return re.split(r"(?<=[\[,\s])(?=.)", name)
 
 
 def wrap_name(name: str, width: int) -> list[str]:
-    """Break a name into lines of at most `width`, where that can be."""
+    """Break a name into lines of at most `width`, where that can be; after a hyphen only where it must be."""
     lines = [""]
-    for part in name_parts(name):
-        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
-            lines.append("")
-        lines[-1] += part
+    for piece in _pieces(name):
+        for part in [piece] if len(piece.rstrip()) <= width else name_parts(piece):
+            if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+                lines.append("")
+            lines[-1] += part
     return [line.rstrip() for line in lines]
 
 

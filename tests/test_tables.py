@@ -455,6 +455,7 @@ def test_plain_text_fits_the_terminal_and_loses_nothing() -> None:
 def test_names_break_where_one_reads_on() -> None:
     name = "contaminated[base=gaussian-sparse,rho=-0.5]"
     assert display.wrap_name(name, 16) == ["contaminated[", "base=gaussian-", "sparse,rho=-0.5]"]
+    assert display.wrap_name(name, 24) == ["contaminated[", "base=gaussian-sparse,", "rho=-0.5]"]
     assert "".join(display.name_parts(name)) == name
     assert "contaminated[<wbr>base=gaussian-<wbr>sparse" in formats.to_html(Table("", ("a", name), ()))
 
