@@ -445,6 +445,13 @@ def test_estimates_beside_the_truth_and_the_oracle() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "wild"]
 
 
+def test_estimates_have_room_for_their_bars() -> None:
+    figure, _ = draw("estimates", [*seeds("low", [-0.9, 0.1]), *seeds("high", [1.2, 2.2])])
+    left, right = axes_of(figure).get_xlim()
+    assert left <= -0.4 - 0.5**0.5
+    assert right >= 1.7 + 0.5**0.5
+
+
 def test_learning_shows_the_curves_of_every_seed() -> None:
     curves = [
         {"training_curve": [[0, s], [50, 1.0 + s]], "validation_curve": [[0, 0.0], [50, 0.5 + s]]} for s in (0.0, 0.25)
