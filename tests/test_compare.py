@@ -8,6 +8,7 @@ import io
 import json
 import runpy
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -356,12 +357,15 @@ def test_better_and_worse_are_those_of_the_paired_t_test() -> None:
             break
         rejected.add(int(place_))
     found = beside(rows, others)
-    (line,) = [line for group in found.summary for line in group if not line["yours"]]
+    ((mine, other, n), counts), *more = found.against.items()
+    assert (mine.estimator, other.estimator, n, more) == ("cca", "ksg", 100, [])
     expected = {"better": sum(signs[i] < 0 for i in rejected), "worse": sum(signs[i] > 0 for i in rejected)}
-    assert line["against"] == {"cca": {**expected, "tested": 5}}
+    assert asdict(counts) == {**expected, "tested": 5}
     assert 0 < expected["better"] + expected["worse"] < 5
-    assert found.tasks[0]["best"]["name"] == "ksg"
+    assert found.tasks[0].best is not None
+    assert found.tasks[0].best["estimator"] == "ksg"
     assert f"{expected['better']}, {expected['worse']} of 5" in comparison.text(found)
     bits = comparison.text(found, "bits")
-    (scored,) = [cell for cell in found.cells if cell["yours"] and cell["distribution"] == "staircase-2"]
+    scored = next(task.yours for task in found.tasks if task.yours["distribution"] == "staircase-2")
+    assert scored["rmse"] is not None
     assert f"{scored['rmse'] / np.log(2):.4f}" in bits

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from mibench.bibliography import citation_texts
-from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json, write_file
+from mibench.display import cell_table, in_units, table, to_csv, to_json, write_file
 from mibench.interface import InputError
+from mibench.names import estimator_labels
 from mibench.registry import make_estimator, parameter_values
 from mibench.scoring import summarise
 from mibench.store import COLUMNS, plain
@@ -191,8 +192,7 @@ def test_labels_name_what_is_not_at_its_default_even_of_one_estimator_alone() ->
     assert labels[:3] == asked[:3]
     assert "inner=ksg[k=5]" in labels[3]
     assert [make_estimator(label) for label in labels] == made
-    stale = {"estimator": "ksg†", "params": cells[0]["params"]}
-    assert estimator_labels([stale]) == ["ksg†[margins=normal]"]
+    assert estimator_labels([{**cells[0], "stale": True}]) == ["ksg†[margins=normal]"]
 
 
 def test_labels_of_unequal_parameters_differ() -> None:

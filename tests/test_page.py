@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mibench import cli
-from mibench.display import STALE
+from mibench.names import STALE
 from mibench.report.page import page
 from mibench.scoring import Solved
 

@@ -12,7 +12,7 @@ from mibench import display, reference, runner
 from mibench.cli import given
 from mibench.cli.rows import environments, today
 from mibench.cli.running import executed, say_failures
-from mibench.compare import beside, prepare
+from mibench.compare import beside, fresh, prepare
 from mibench.progress import say
 from mibench.report import WIDTHS, comparison
 
@@ -43,16 +43,16 @@ def compare(options: argparse.Namespace) -> int:
         return 130
     found = beside(rows, prepared.reference, prepared.named, given.rule(options))
     if options.format == "json":
-        trials, cells = display.in_units(rows, options.units), display.in_units(found.cells, options.units)
+        trials = display.in_units(rows, options.units)
         text = display.to_json(
-            {"units": options.units, "solved_rule": str(found.rule), "trials": trials, "summary": cells}
-            | {"estimators": found.summary}
+            {"units": options.units, "solved_rule": str(found.rule), "trials": trials}
+            | comparison.to_records(found, options.units)
         )
     else:
         text = comparison.text(found, options.units, display.terminal_width())
     print(text, flush=True)
     if options.out is not None:
-        _draw_comparison([*({**row, "stale": False} for row in rows), *prepared.reference], picture, options)
+        _draw_comparison([*fresh(rows), *prepared.reference], picture, options)
     return say_failures(rows)
 
 

@@ -14,7 +14,7 @@ from mibench import display, reference, scoring, selection
 from mibench.cli import given
 from mibench.interface import InputError
 from mibench.progress import say
-from mibench.report import WIDTHS, citations, dependence, marked, tables
+from mibench.report import WIDTHS, citations, dependence, tables
 from mibench.store import Store
 
 _MANY = 6  # parts of a table, beyond which a paper wants another one
@@ -60,7 +60,7 @@ def table(options: argparse.Namespace) -> int:
     else:
         rule = given.rule(options)
         layout = {"columns": options.columns, "units": options.units, "width": given.width(options)}
-        cells = scoring.cells(marked(rows), solved=rule)
+        cells = scoring.cells(rows, solved=rule)
         text = tables.table(cells, options.score, options.format, **layout, rule=str(rule))
         if options.solved is not None and options.format == "csv":  # which has no caption
             say(f"solved: {rule}")

@@ -9,6 +9,7 @@ from typing import Any
 from mibench import display, runner
 from mibench.cli import given
 from mibench.execution.local import Limits
+from mibench.names import estimator_labels
 from mibench.plan import Trial
 from mibench.progress import ProgressDisplay, say
 from mibench.scoring import summarise
@@ -69,7 +70,7 @@ def say_failures(rows: Sequence[dict[str, Any]]) -> int:
     """Say which trials failed; returns the exit code."""
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
     alike: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for row, label in zip(failed, display.estimator_labels(failed), strict=True):
+    for row, label in zip(failed, estimator_labels(failed), strict=True):
         alike.setdefault((label, row["status"], _reason(row)), []).append(row)
     for (label, status, why), (row, *others) in list(alike.items())[:5]:
         more = f" (and {len(others)} more trial{'s' * (len(others) > 1)})" if others else ""
