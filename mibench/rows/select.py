@@ -16,15 +16,16 @@ import contextlib
 import dataclasses
 import fnmatch
 import functools
+import gc
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mibench import suites
-from mibench.interface import Estimator, InputError, JointDistribution
+from mibench.interface import Estimator, InputError, JointDistribution, parameter_named
 from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
 from mibench.registry import (
@@ -41,6 +42,8 @@ from mibench.rows import reference
 from mibench.rows.files import read_rows
 from mibench.rows.row import Law, Method, Row, law_of, method_of, params_of, plain
 from mibench.rows.store import DEFAULT_STORE, Store
+
+_AT_DEFAULT = object()  # of a later parameter, which rows do not hold then
 
 
 @dataclass(frozen=True)
@@ -78,24 +81,48 @@ def select(
     filters = filters or Filters()
     if shipped and rows_file is not None:
         raise InputError("--reference and --rows both say where rows come from; give one of them")
+    with _without_collecting():
+        where, rows = _read(filters.estimators, store, rows_file, shipped=shipped)
+        return _chosen(rows, filters, where, by_code=not shipped and rows_file is None)
+
+
+def _read(
+    estimators: Sequence[str], store: str | Path, rows_file: str | Path | None, *, shipped: bool
+) -> tuple[str, list[Row]]:
+    """Read the rows, with the words for where they come from."""
     if shipped:
-        where, rows = "the reference", _shipped(filters.estimators)
+        where, rows = "the reference", _shipped(estimators)
     elif rows_file is not None:
         where, rows = str(rows_file), read_rows(Path(rows_file))
     else:
         where, rows = str(store), _stored(Path(store))
     if not rows:
         raise InputError(f"{where} holds no rows")
+    return where, rows
+
+
+def _chosen(rows: list[Row], filters: Filters, where: str, *, by_code: bool) -> tuple[list[Row], list[str]]:
     found = [_Found(row, method_of(row), law_of(row)) for row in _of_size(rows, filters, where)]
     names = _names({one.law for one in found}, filters, where)
     found = [one for one in found if one.law in names]
     ranks = _ranks({one.method for one in found}, filters.estimators, where)
     found = sorted((one for one in found if one.method in ranks), key=_order(names, ranks))
-    stale = _stale(found, by_code=not shipped and rows_file is None)
-    for one, other in zip(found, stale, strict=True):  # rows that were read for this call
+    for one, stale in zip(found, _stale(found, by_code=by_code), strict=True):
         one.row["distribution"] = names[one.law].name
-        one.row["stale"] = other
+        one.row["stale"] = stale
     return _without_stale([one.row for one in found], filters.keep_stale, where)
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Make many objects that stay: to look for garbage among them again and again takes as long as to make them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def of_other_versions(rows: Sequence[Row]) -> list[bool]:
@@ -195,8 +222,10 @@ def _is_estimator(text: str, method: Method) -> bool:
     if not known:
         return all(write_value(params.get(key)) == value for key, value in spec.parameters.items())
     full = spec if ".py:" in spec.name else dataclasses.replace(spec, name=method.estimator)
-    asked = plain(parameter_values(make_estimator(str(full))))
-    return all(params.get(key) == asked[key] for key in spec.parameters)
+    made = make_estimator(str(full))
+    asked = plain(parameter_values(made))
+    keys = [info.stored_name for key in spec.parameters if (info := parameter_named(type(made), key))]
+    return all(params.get(key, _AT_DEFAULT) == asked.get(key, _AT_DEFAULT) for key in keys)
 
 
 def _check_estimator(text: str) -> None:
@@ -269,15 +298,27 @@ def _name_as(text: str, place: Law, *, whole: bool) -> str | None:
         if not spec.parameters:
             return stored
         text = str(dataclasses.replace(spec, name=parse_spec(distributions.resolve(stored)).name))
+    if _kind(text) != _kind(stored):  # most are told apart by this, before any is made
+        return None
     law, asked = (_made(name, place.dim_x, place.dim_y) for name in (stored, text))
-    if law is None or asked is None or law.facts.name != asked.facts.name:
+    if law is None or asked is None:
         return None
     if law == asked:
         return text.strip()
     if stored in suites.task_ids():
         return None  # a task's id names that task alone
-    same = all(getattr(law, key) == getattr(asked, key) for key in spec.parameters)
+    given = [info.name for key in spec.parameters if (info := parameter_named(type(asked), key))]
+    same = all(getattr(law, name) == getattr(asked, name) for name in given)
     return stored if same and not whole else None
+
+
+@functools.cache
+def _kind(text: str) -> str | None:
+    """The registered name of a distribution without its parameters; None where it is not known here."""
+    try:
+        return distributions.find(parse_spec(distributions.resolve(text)).name).facts.name
+    except InputError:
+        return None
 
 
 @functools.cache
