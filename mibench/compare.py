@@ -17,9 +17,9 @@ from mibench import runner, scoring, suites
 from mibench.interface import InputError
 from mibench.plan import Trial
 from mibench.rows.row import Method, Row, Task, method_of, task_of
+from mibench.rows.select import Filters, select
 from mibench.scoring import Scores, Summary
 from mibench.scoring.summary import grouped
-from mibench.selection import Filters, select
 
 ALPHA = 0.05  # of the tests of paired differences, after Holm's correction
 

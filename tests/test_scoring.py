@@ -12,7 +12,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from mibench.display import to_json
+from mibench.rows.files import to_json
 from mibench.rows.row import Method, Task, plain
 from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summarise
 

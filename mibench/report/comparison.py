@@ -12,6 +12,7 @@ from mibench.display import NOTHING
 from mibench.names import STALE, estimator_names
 from mibench.report import tables
 from mibench.rows.row import Method, method_of
+from mibench.rows.units import in_units
 from mibench.scoring import Scores, Summary
 from mibench.scoring.summary import grouped
 
@@ -21,7 +22,7 @@ def to_records(found: Comparison, units: str = "nats") -> dict[str, Any]:
     names = _names(found)
     cells = [
         {**cell, "name": names[method_of(cell)], "yours": method_of(cell) in found.yours}
-        for cell in display.in_units(found.cells, units)
+        for cell in in_units(found.cells, units)
     ]
     seeds = _seeds(found)
     lines = [
@@ -78,7 +79,7 @@ def _task_table(found: Comparison, names: dict[Method, str], units: str, width: 
 
 
 def _of_theirs(task: Beside, units: str, *, n: bool) -> dict[str, str]:
-    (cell,) = display.in_units([task.yours], units)
+    (cell,) = in_units([task.yours], units)
     columns = {"task": cell["distribution"], "dims": f"{cell['dim_x']} x {cell['dim_y']}"}
     if n:
         columns["n"] = str(cell["n"])
@@ -96,7 +97,7 @@ def _rmse(cell: Scores | None, units: str) -> str:
         return NOTHING
     if not cell["ok"]:
         return max(cell["failures"], key=cell["failures"].__getitem__)
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     return display.number(shown["rmse"]) + (f" ({cell['ok']}/{cell['trials']} ok)" if cell["failures"] else "")
 
 
@@ -118,7 +119,7 @@ def _summary_table(found: Comparison, names: dict[Method, str], units: str, widt
 
 
 def _of_all_tasks(one: Summary, seeds: list[int], units: str) -> dict[str, str]:
-    shown = tables.in_units(one, units)
+    shown = tables.shown_in(one, units)
     ends = tables.rank_ends(one)
     return {
         "solved": tables.solved_of(one),

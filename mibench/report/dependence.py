@@ -9,6 +9,7 @@ from mibench import display, scoring
 from mibench.interface import InputError
 from mibench.names import estimator_names
 from mibench.report.formats import Entry, Table, written
+from mibench.rows.files import to_csv
 from mibench.scoring import Order
 
 
@@ -27,7 +28,7 @@ def table(rows: Sequence[Mapping[str, Any]], form: str = "latex", width: int | N
     if all(order is None for line in found for order in _orders(line)):
         raise InputError("there is no order to compare with: that takes 3 tasks of known MI, or an independent one")
     if form == "csv":
-        return display.to_csv(found)
+        return to_csv(found)
     return written(by_n(found), form, width)
 
 

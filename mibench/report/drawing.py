@@ -10,7 +10,6 @@ import matplotlib as mpl
 import pandas as pd
 
 import mibench
-from mibench import display
 from mibench.interface import InputError
 from mibench.names import STALE
 from mibench.plan import make_task
@@ -18,6 +17,7 @@ from mibench.registry import nearest
 from mibench.report import KINDS, samples
 from mibench.report.figures import STYLE, Drawn
 from mibench.rows.row import Row
+from mibench.rows.units import in_units
 from mibench.scoring import DEFAULT_RULE, Solved, cells
 
 _OF_ROWS = ("learning",)
@@ -47,7 +47,7 @@ def draw(
     frame = pd.DataFrame(rows) if kind in _OF_ROWS else cells(rows, solved=rule)
     if units != "nats":
         records = [{str(key): value for key, value in one.items()} for one in frame.to_dict("records")]
-        frame = pd.DataFrame(display.in_units(records, units))
+        frame = pd.DataFrame(in_units(records, units))
     with mpl.rc_context(STYLE):
         drawn: Drawn = function(frame, width, **words)
     if any(row.get("stale") for row in rows):

@@ -19,11 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import mibench
-from mibench.display import check_folder, unit_of, write_file
+from mibench.display import check_folder, write_file
 from mibench.interface import InputError
 from mibench.names import estimator_labels, marked, wrap_name
 from mibench.report import WIDTHS
 from mibench.rows.row import Method, Task, params_text
+from mibench.rows.units import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType

@@ -18,7 +18,9 @@ from mibench.interface import InputError
 from mibench.names import STALE, estimator_names, task_names
 from mibench.report import FORMATS, SCORES
 from mibench.report.formats import Entry, Table, written
+from mibench.rows.files import to_csv
 from mibench.rows.row import Method, Task, method_of, task_of
+from mibench.rows.units import in_units, unit_of
 from mibench.scoring import Scores, Summary, best_of, by_quantity, measured
 from mibench.scoring.summary import by_task
 
@@ -63,11 +65,11 @@ def table(
     if score == "summary":
         names, groups = names_of(found), scoring.summaries(cells)
         if form == "csv":
-            return display.to_csv([record(one, names, units) for group in groups for one in group])
+            return to_csv([record(one, names, units) for group in groups for one in group])
         tables = [summary(group, names, rule, units) for group in groups]
     else:
         if form == "csv":
-            return display.to_csv(_cell_lines(found, score, units))
+            return to_csv(_cell_lines(found, score, units))
         tables = [grid(group, score, columns, units, rule) for group in by_quantity(found) if _has(group, score)]
     if not tables:
         raise InputError(f"there is no {score} to show for these rows; --score mean needs neither truth nor two seeds")
@@ -123,7 +125,7 @@ def _extra(groups: Mapping[Task, Sequence[Named]], score: str, units: str) -> di
 
 def entry(cell: Scores, score: str, units: str = "nats", *, best: bool = False) -> Entry:
     """Write one score of a cell, with the counts of trials that are not ok."""
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     value, error = measured(shown, score)[:2]
     if set(cell["failures"]) == {"skipped"} and not cell["ok"]:
         return Entry("skipped")
@@ -144,7 +146,7 @@ def _has(cells: Sequence[Scores], score: str) -> bool:
 
 def truth_entry(cell: Scores, units: str = "nats") -> Entry:
     """Write the truth: with its standard error, or the interval that it is certified to lie in."""
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     value, low, high = shown["truth"], shown["truth_low"], shown["truth_high"]
     if value is None:
         return Entry(NOTHING)
@@ -154,7 +156,7 @@ def truth_entry(cell: Scores, units: str = "nats") -> Entry:
 
 
 def _oracle_entry(cell: Scores, units: str) -> Entry:
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     value = shown["oracle_rmse"]
     return Entry(NOTHING) if value is None else Entry(rounded(value, None)[0], number=value)
 
@@ -200,7 +202,7 @@ def title(score: str, quantity: str) -> str:
 def _caption(cells: Sequence[Scores], score: str, units: str, rule: str, *, bold: bool) -> str:
     """Say what is shown: score, quantity, units, size, n and trials of a cell; how bold is decided."""
     quantity = cells[0]["quantity"]
-    unit = "" if score in ("efficiency", "solved", "cost") else display.unit_of(quantity, units)
+    unit = "" if score in ("efficiency", "solved", "cost") else unit_of(quantity, units)
     sizes = {f"{cell['dim_x']} × {cell['dim_y']}" for cell in cells}
     facts = [
         f"{title(score, quantity)}{unit and ' ' + unit}",
@@ -239,7 +241,7 @@ def _cell_lines(found: Sequence[Named], score: str, units: str) -> list[dict[str
 def _task_lines(cells: Sequence[Named], score: str, units: str) -> list[dict[str, Any]]:
     best = {id(cell) for cell in best_of(cells, score)}
     lines = []
-    for cell, shown in zip(cells, display.in_units(cells, units), strict=True):
+    for cell, shown in zip(cells, in_units(cells, units), strict=True):
         value, error = measured(shown, score)[:2]
         lines.append(
             {
@@ -268,14 +270,14 @@ def _task_lines(cells: Sequence[Named], score: str, units: str) -> list[dict[str
 
 def record(one: Summary, names: Mapping[Method, str], units: str = "nats") -> dict[str, Any]:
     """Return a summary as a mapping in which the method has its name."""
-    facts = {**vars(in_units(one, units)), "method": names[one.method]}
+    facts = {**vars(shown_in(one, units)), "method": names[one.method]}
     return {"estimator" if key == "method" else key: value for key, value in facts.items()}
 
 
-def in_units(one: Summary, units: str) -> Summary:
+def shown_in(one: Summary, units: str) -> Summary:
     """Return a summary with its medians in these units."""
     values: dict[str, Any] = {"quantity": one.quantity, "bias": one.median_bias, "rmse": one.median_rmse}
-    (shown,) = display.in_units([values], units)
+    (shown,) = in_units([values], units)
     return dataclasses.replace(one, median_bias=shown["bias"], median_rmse=shown["rmse"])
 
 
@@ -283,7 +285,7 @@ def summary(group: Sequence[Summary], names: Mapping[Method, str], rule: str = "
     """Lay out the estimators of one quantity at one n."""
     lines = []
     for one in group:
-        shown = in_units(one, units)
+        shown = shown_in(one, units)
         entries = (
             Entry(solved_of(one), number=one.share),
             Entry(NOTHING) if one.rank is None else Entry(f"{one.rank:.1f}", note=rank_ends(one), number=one.rank),
@@ -299,7 +301,7 @@ def summary(group: Sequence[Summary], names: Mapping[Method, str], rule: str = "
 
 def _summary_caption(group: Sequence[Summary], rule: str, units: str) -> str:
     first = group[0]
-    unit = display.unit_of(first.quantity, units)
+    unit = unit_of(first.quantity, units)
     missing = f"; {NOTHING}: not run on all of them" if any(one.rank is None for one in group) else ""
     ranked = (
         f"Rank: by RMSE, 1 is best, mean over {_counted([first.ranked], 'task')}, with its bootstrap interval "
