@@ -50,17 +50,22 @@ def prepare(request: runner.Request, against: Sequence[str] = ()) -> Prepared:
         keep_stale=True,
     )
     facts = [trial.facts() for trial in once]
-    rows, said = _reference_rows(filters, {_place(row) for row in facts}, {row["quantity"] for row in facts})
+    rows, said = _reference_rows(filters, facts)
     kept, left_out = _comparable(rows, facts)
     if not kept:
         raise InputError(f"no reference row is left to compare with; {_available()}")
-    places = {_place(row) for row in kept}
-    lacking = _lacking({_place(row) for row in facts}, places, several=len(filters.n) > 1)
-    chosen = select(dataclasses.replace(filters, estimators=against), shipped=True)[0] if against else []
-    named = list(dict.fromkeys(method_of(row) for row in chosen if _place(row) in places))
+    there = set(map(_place, kept))
+    lacking = _lacking(set(map(_place, facts)), there, several=len(filters.n) > 1)
+    named = _named(dataclasses.replace(filters, estimators=against), there) if against else []
     count = request.seeds or 1 + max(row["seed"] for row in kept)
     trials = [dataclasses.replace(trial, seed=seed) for trial in once for seed in range(count)]
     return Prepared(trials, kept, named, [*said, *notes, *left_out, *lacking], gpu)
+
+
+def _named(filters: Filters, places: Collection[Task]) -> list[Method]:
+    """The methods of the reference that are asked for."""
+    rows, _ = select(filters, shipped=True)
+    return list(dict.fromkeys(method_of(row) for row in rows if _place(row) in places))
 
 
 def _place(row: Mapping[str, Any]) -> Task:
@@ -68,7 +73,9 @@ def _place(row: Mapping[str, Any]) -> Task:
     return task_of(row)._replace(distribution_version="")
 
 
-def _reference_rows(filters: Filters, places: set[Task], quantities: set[str]) -> tuple[list[Row], list[str]]:
+def _reference_rows(filters: Filters, facts: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[str]]:
+    """Read the reference rows for trials that have these facts."""
+    places, quantities = set(map(_place, facts)), {row["quantity"] for row in facts}
     asked = f"suite {', '.join(filters.suites)} at n = {', '.join(map(str, filters.n))}"
     try:
         rows, notes = select(filters, shipped=True)
@@ -87,17 +94,23 @@ def _reference_rows(filters: Filters, places: set[Task], quantities: set[str]) -
 
 def _comparable(rows: Sequence[Row], facts: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[str]]:
     """Leave out the rows of other samples than those of the trials that have these facts, and of the same methods."""
+    kept, others, again = [], [], set()
+    tasks, own = set(map(task_of, facts)), set(map(method_of, facts))
+    for row in rows:
+        other, same = task_of(row) not in tasks, method_of(row) in own
+        if other:
+            others.append(row["distribution"])
+        if same:
+            again.add(row["estimator"])
+        if not other and not same:
+            kept.append(row)
     notes = []
-    tasks, own = {task_of(row) for row in facts}, {method_of(row) for row in facts}
-    others = [row for row in rows if task_of(row) not in tasks]
     if others:
-        names = ", ".join(sorted({row["distribution"] for row in others}))
+        names = ", ".join(sorted(set(others)))
         notes.append(f"{len(others)} reference rows are left out: of another version of {names}")
-    methods = [method_of(row) for row in rows]
-    again = sorted({method.estimator for method in methods if method in own})
     if again:
-        notes.append(f"the reference rows of {', '.join(again)} are left out: yours are of the same name and version")
-    kept = [row for row, method in zip(rows, methods, strict=True) if method not in own and task_of(row) in tasks]
+        names = ", ".join(sorted(again))
+        notes.append(f"the reference rows of {names} are left out: yours are of the same name and version")
     return kept, notes
 
 
@@ -188,7 +201,7 @@ def beside(
     Holm's correction over the tasks of one reference estimator.
     """
     own = fresh(rows)
-    yours = tuple(dict.fromkeys(method_of(row) for row in own))
+    yours = tuple(dict.fromkeys(map(method_of, own)))
     both = [*own, *reference]
     frame = scoring.cells(both, solved=rule)
     cells = scoring.records(frame)
@@ -199,7 +212,7 @@ def beside(
     tasks = [
         _beside(cell, groups.get((cell["quantity"], task_of(cell)), [])) for cell in cells if method_of(cell) in yours
     ]
-    there = {method_of(cell) for cell in others}
+    there = set(map(method_of, others))
     return Comparison(yours, cells, [method for method in named if method in there], tasks, summary, against, rule)
 
 

@@ -32,28 +32,44 @@ def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None
 
     Where one line for each cell is wider than `width`, the task goes above the lines of its estimators.
     """
-    asked = next((cell for cell in cells if cell["interval"] is not None), None)
+    asked = [cell for cell in cells if cell["interval"] is not None]
     caption = f"{units}; oracle = RMSE of the mean pointwise MI of the same samples; time = median wall time of a trial"
-    if asked is not None:
-        share = f"share of the {100 * asked['level']:g}% {asked['interval']} intervals that hold the truth"
+    if asked:
+        share = f"share of the {100 * asked[0]['level']:g}% {asked[0]['interval']} intervals that hold the truth"
         caption += f"; coverage = {share}, width = their mean width"
-    varies = any(cell["quantity"] != "mi" for cell in cells)
+    varies = {cell["quantity"] for cell in cells} != {"mi"}
     tasks = [_task_columns(cell, quantity=varies) for cell in cells]
-    scores = [_score_columns(cell, coverage=asked is not None) for cell in cells]
+    scores = [_score_columns(cell, coverage=bool(asked)) for cell in cells]
     labels = estimator_labels(cells)
     heads = ["estimator", *tasks[0], *scores[0]]
     lines = [[label, *task.values(), *score.values()] for label, task, score in zip(labels, tasks, scores, strict=True)]
     if width is None or max(map(len, table(heads, lines).splitlines())) <= width:
         return table(heads, lines, caption, width)
-    groups: dict[str, list[list[str]]] = {}
+    return _table_by_task(labels, tasks, scores, f"{caption}; eff. = efficiency", width)
+
+
+def _table_by_task(
+    labels: Sequence[str],
+    tasks: Sequence[dict[str, str]],
+    scores: Sequence[dict[str, str]],
+    caption: str,
+    width: int,
+) -> str:
+    """Lay cells out with the task above the lines of its estimators."""
+    groups: dict[str, list[list[str] | str]] = {}
     for label, task, score in zip(labels, tasks, scores, strict=True):
-        oracle = score.pop("oracle")
+        title = _title(task, score.pop("oracle"))
         score["ok"] = score["ok"].replace(" ok", "")
-        names = [task.pop("task"), task.pop("dims"), *(f"{key} {value}" for key, value in task.items())]
-        groups.setdefault(f"\n{', '.join(names)}, oracle {oracle}", []).append([label, *score.values()])
-    heads = ["eff." if name == "efficiency" else name for name in ("estimator", *scores[0])]
-    body = itertools.chain.from_iterable([name, *group] for name, group in groups.items())
-    return table(heads, body, f"{caption}; eff. = efficiency", width)
+        groups.setdefault(title, [title]).append([label, *score.values()])
+    heads = ["estimator", *(name.replace("efficiency", "eff.") for name in scores[0])]
+    body = itertools.chain.from_iterable(groups.values())
+    return table(heads, body, caption, width)
+
+
+def _title(task: Mapping[str, str], oracle: str) -> str:
+    """What stands above the lines of a task."""
+    names = [value if key in ("task", "dims") else f"{key} {value}" for key, value in task.items()]
+    return f"\n{', '.join(names)}, oracle {oracle}"
 
 
 def _task_columns(cell: Mapping[str, Any], *, quantity: bool) -> dict[str, str]:
@@ -94,14 +110,14 @@ def _counted(failures: Mapping[str, int]) -> list[str]:
 def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int | None = None) -> str:
     """Lay out what several estimators said of one data set."""
     tested = any(record["p_value"] is not None for record in records)
-    levels = {record["level"] for record in records if record["level"] is not None}
+    levels = {record["level"] for record in records} - {None}
+    interval = f"{100 * max(levels):g}% interval" if len(levels) == 1 else "interval"
     lines = []
     for record in records:
         value = {"error": "failed", "skipped": "skipped"}.get(record["status"]) or number(record["estimate"])
         line = {"estimator": record["estimator"], f"estimate ({units})": value}
         if levels:
-            head = f"{100 * max(levels):g}% interval" if len(levels) == 1 else "interval"
-            line[head] = _ends(record["low"], record["high"])
+            line[interval] = _ends(record["low"], record["high"])
         line |= {"quantity": record["quantity"], "bound": "" if record["bound"] == "none" else record["bound"]}
         if tested:
             line |= {"p-value": number(record["p_value"])}

@@ -107,7 +107,7 @@ def test_standard_errors_of_rmse_and_sd_are_those_of_normal_errors() -> None:
     rng = np.random.default_rng(0)
     errors = rng.normal(0.2, 0.3, size=(4000, 25))
     rmse, sd = np.sqrt((errors**2).mean(axis=1)), errors.std(axis=1, ddof=1)
-    cell = {"bias": 0.2, "rmse": math.hypot(0.2, 0.3), "sd": 0.3, "ok": 25}
+    cell: Any = {"bias": 0.2, "rmse": math.hypot(0.2, 0.3), "sd": 0.3, "ok": 25}
     # The spread of 4000 replications is known to 1 / sqrt(8000) = 1.1%; the formulas hold to first order in 1/25.
     assert scoring.measured(cell, "rmse").error == pytest.approx(rmse.std(), rel=0.06)
     assert scoring.measured(cell, "sd").error == pytest.approx(sd.std(), rel=0.06)

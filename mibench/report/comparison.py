@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import textwrap
 from typing import Any
 
@@ -102,12 +103,12 @@ def _rmse(cell: Scores | None, units: str) -> str:
 
 
 def _summary_table(found: Comparison, names: dict[Method, str], units: str, width: int | None) -> str:
-    lines = [one for group in found.summary for one in group]
-    mine = list(dict.fromkeys(one.method for one in lines if one.method in found.yours))
-    varies = len({(one.quantity, one.n) for one in lines}) > 1
+    lines = list(itertools.chain.from_iterable(found.summary))
+    mine = [method for method in dict.fromkeys(one.method for one in lines) if method in found.yours]
+    varies = len(found.summary) > 1  # in n, or in quantity
     seeds, body = _seeds(found), []
     for one in lines:
-        columns = {"estimator": f"{'* ' if one.method in found.yours else ''}{names[one.method]}"}
+        columns = {"estimator": f"* {names[one.method]}" if one.method in mine else names[one.method]}
         if varies:
             columns |= {"n": str(one.n), "quantity": one.quantity}
         columns |= _of_all_tasks(one, seeds[one.method, one.n], units)

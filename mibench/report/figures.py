@@ -183,7 +183,7 @@ def named(cells: pd.DataFrame) -> pd.DataFrame:
     is named with its dimensions and n where they vary.
     """
     cells = cells.assign(stale=cells["stale"].eq(True) if "stale" in cells else False)
-    labels = estimator_labels([line for _, line in cells[["estimator", "params", "stale"]].iterrows()])
+    labels = estimator_labels(_estimators(cells))
     for column, mark in (("estimator_version", " v"), ("device", " on ")):
         varies = cells.groupby(["estimator", "stale"])[column].transform("nunique") > 1
         labels = [
@@ -198,6 +198,12 @@ def named(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(label=labels, task=tasks)
 
 
+def _estimators(cells: pd.DataFrame) -> list[dict[str, Any]]:
+    """What an estimator is labelled by."""
+    columns = zip(cells["estimator"], cells["params"], cells["stale"], strict=True)
+    return [{"estimator": name, "params": params, "stale": stale} for name, params, stale in columns]
+
+
 def _sizes(cells: pd.DataFrame) -> list[str]:
     return [f"{x} × {y}" for x, y in zip(cells["dim_x"], cells["dim_y"], strict=True)]
 
@@ -206,7 +212,7 @@ def of_one_quantity(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Keep mutual information, or the first quantity where nobody estimates it: others have another truth."""
     quantity = "mi" if (cells["quantity"] == "mi").any() else cells["quantity"].iloc[0]
     others = cells[cells["quantity"] != quantity]
-    names = [marked(cell["estimator"], cell) for _, cell in others.drop_duplicates(["estimator", "stale"]).iterrows()]
+    names = list(dict.fromkeys(marked(cell["estimator"], cell) for cell in _estimators(others)))
     return cells[cells["quantity"] == quantity], left_out(names, f"estimates of another quantity than {quantity}")
 
 

@@ -138,15 +138,16 @@ def _described(where: Mapping[str, Any], rows: Sequence[Row], known: Mapping[str
     """What is known of a machine and its libraries, and of the runs on it."""
     ids = list(dict.fromkeys(row["environment"] or "not recorded" for row in rows))
     runs = [known.get(identity, {}) for identity in ids]
+    libraries = {name: number for name, number in where.get("libraries", {}).items() if number}
     processor = f"{where['cpu']}, {where.get('cores')} cores" if where.get("cpu") else None
     jobs = f"{where['jobs']}, threads of each: {where.get('threads')}" if where.get("jobs") else None
     facts = {
         "trials": f"{len(rows)}{_dates(rows)}",
-        "command": _first([run["command"] for run in runs if run.get("command")], "\n"),
+        "command": _first([run.get("command") for run in runs], "\n"),
         "mibench": where.get("mibench"),
-        "revision": _first([_revision(run) for run in runs if run.get("git_revision")]),
+        "revision": _first(map(_revision, runs)),
         "python": where.get("python"),
-        "libraries": ", ".join(f"{name} {number}" for name, number in where.get("libraries", {}).items() if number),
+        "libraries": ", ".join(map(" ".join, libraries.items())),
         "platform": where.get("platform"),
         "processor": processor,
         "GPU": where.get("gpu"),
@@ -161,12 +162,15 @@ def _dates(rows: Sequence[Row]) -> str:
     return f", from {dates[0]} to {dates[-1]}" if dates else ""
 
 
-def _revision(run: Mapping[str, Any]) -> str:
+def _revision(run: Mapping[str, Any]) -> str | None:
+    if not run.get("git_revision"):
+        return None
     return f"{run['git_revision'][:12]}{' with uncommitted changes' if run.get('git_dirty') else ''}"
 
 
-def _first(texts: Sequence[str], between: str = ", ") -> str:
-    different = list(dict.fromkeys(texts))
+def _first(texts: Iterable[str | None], between: str = ", ") -> str:
+    """Write the first of those that are known, each once, and how many more there are."""
+    different = list(dict.fromkeys(text for text in texts if text))
     more = [f"and {len(different) - _MOST_RUNS} more"] if len(different) > _MOST_RUNS else []
     return between.join([*different[:_MOST_RUNS], *more])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -35,11 +36,15 @@ def picture(
     """
     most = max(100, _MOST_NUMBERS // (distribution.dim_x + distribution.dim_y))
     sample = distribution.sample(min(n, most), np.random.default_rng(seed))
-    profile = None if sample.pmi is None else pmi_profile(distribution, min(50_000, most), seed)
+    profile = pmi_profile(distribution, min(50_000, most), seed) if sample.pmi is not None else None
     image_shape = getattr(distribution, "image_shape", None)
     several = image_shape is None and distribution.dim_x + distribution.dim_y > 2
     beside = several and width > _WIDE
-    heights = [1.3 if image_shape else 2.5, *[2.3] * (several and not beside), *[1.45] * (profile is not None)]
+    heights = [1.3 if image_shape else 2.5]
+    if several and not beside:
+        heights.append(2.3)
+    if profile is not None:
+        heights.append(1.45)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, sum(heights) + 0.35), layout="constrained")
         size = f"{distribution.dim_x} × {distribution.dim_y}"
@@ -48,15 +53,19 @@ def picture(
         if image_shape:
             _images(next(parts), sample, tuple(image_shape))
         else:
-            columns = _first_columns(distribution, sample)
             first = next(parts)
-            points, pairs = first.subfigures(1, 2) if beside else (first, next(parts) if several else None)
-            _joint(points, columns["$x_1$"], columns["$y_1$"])
-            if pairs is not None:
-                _pairs(pairs, columns)
+            panels = first.subfigures(1, 2) if beside else [first, *itertools.islice(parts, int(several))]
+            _draw_columns(panels, _first_columns(distribution, sample))
         if profile is not None:
             _profile(next(parts), profile)
     return figure
+
+
+def _draw_columns(panels: Sequence[SubFigure], columns: dict[str, _Column]) -> None:
+    """Draw the first columns and their margins, and where there is a second panel all pairs in it."""
+    _joint(panels[0], columns["$x_1$"], columns["$y_1$"])
+    if len(panels) > 1:
+        _pairs(panels[1], columns)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ estimates of another one stand in a table of their own, and are compared with no
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,17 +64,22 @@ def table(
         raise InputError(f"a table is {', '.join(FORMATS)} of {', '.join(SCORES)}, not {form} of {score}")
     found = named(cells)
     if score == "summary":
-        names, groups = names_of(found), scoring.summaries(cells)
-        if form == "csv":
-            return to_csv([record(one, names, units) for group in groups for one in group])
-        tables = [summary(group, names, rule, units) for group in groups]
-    else:
-        if form == "csv":
-            return to_csv(_cell_lines(found, score, units))
-        tables = [grid(group, score, columns, units, rule) for group in by_quantity(found) if _has(group, score)]
-    if not tables:
+        return _summaries(cells, names_of(found), form, units, rule, width)
+    if form == "csv":
+        return to_csv(_cell_lines(found, score, units))
+    groups = [group for group in by_quantity(found) if _has(group, score)]
+    if not groups:
         raise InputError(f"there is no {score} to show for these rows; --score mean needs neither truth nor two seeds")
-    return written(tables, form, width)
+    return written((grid(group, score, columns, units, rule) for group in groups), form, width)
+
+
+def _summaries(
+    cells: pd.DataFrame, names: Mapping[Method, str], form: str, units: str, rule: str, width: int | None
+) -> str:
+    groups = scoring.summaries(cells)
+    if form == "csv":
+        return to_csv([record(one, names, units) for group in groups for one in group])
+    return written((summary(group, names, rule, units) for group in groups), form, width)
 
 
 def named(cells: pd.DataFrame) -> list[Named]:
@@ -96,7 +102,7 @@ def grid(
 ) -> Table:
     """Lay out the cells of one quantity."""
     tasks, groups = task_names(cells), by_task(cells)
-    best = {id(cell) for group in groups.values() for cell in best_of(group, score)}
+    best = set(map(id, itertools.chain.from_iterable(best_of(group, score) for group in groups.values())))
     entries = {(task_of(cell), cell["name"]): entry(cell, score, units, best=id(cell) in best) for cell in cells}
     names = list(dict.fromkeys(cell["name"] for cell in cells))
     extra = _extra(groups, score, units)
@@ -105,12 +111,13 @@ def grid(
         name = next(iter(extra))[1]
         names = [*names, name] if score == "rmse" else [name, *names]
     rows = [[entries.get((task, name), Entry(NOTHING)) for name in names] for task in tasks]
-    lines = list(zip(tasks.values(), map(tuple, rows), strict=True))
-    heads = ("task", *names)
-    if (columns or ("estimators" if len(tasks) > len(names) else "tasks")) == "tasks":
-        lines = list(zip(names, zip(*rows, strict=True), strict=True))
-        heads = ("estimator", *tasks.values())
-    return Table(_caption(cells, score, units, rule, bold=bool(best)), heads, tuple(lines))
+    about = _caption(cells, score, units, rule, bold=bool(best))
+    if columns is None:
+        columns = "estimators" if len(tasks) > len(names) else "tasks"
+    if columns == "estimators":
+        return Table(about, ("task", *names), tuple(zip(tasks.values(), map(tuple, rows), strict=True)))
+    across = zip(names, zip(*rows, strict=True), strict=True)
+    return Table(about, ("estimator", *tasks.values()), tuple(across))
 
 
 def _extra(groups: Mapping[Task, Sequence[Named]], score: str, units: str) -> dict[tuple[Task, str], Entry]:
@@ -202,21 +209,22 @@ def title(score: str, quantity: str) -> str:
 def _caption(cells: Sequence[Scores], score: str, units: str, rule: str, *, bold: bool) -> str:
     """Say what is shown: score, quantity, units, size, n and trials of a cell; how bold is decided."""
     quantity = cells[0]["quantity"]
-    unit = "" if score in ("efficiency", "solved", "cost") else unit_of(quantity, units)
+    facts = [title(score, quantity)]
+    if score not in ("efficiency", "solved", "cost"):
+        facts = [f"{facts[0]} {unit_of(quantity, units)}".rstrip()]
     sizes = {f"{cell['dim_x']} × {cell['dim_y']}" for cell in cells}
-    facts = [
-        f"{title(score, quantity)}{unit and ' ' + unit}",
-        f"dimensions {sizes.pop()}" if len(sizes) == 1 else "",
-        f"n = {_span(cell['n'] for cell in cells)}",
-        f"{_counted((cell['trials'] for cell in cells), 'trial')} a cell",
-    ]
-    rules = f"Solved: {rule}." if rule and score == "solved" else ""
-    stale = _STALE if any(cell["stale"] for cell in cells) else ""
-    return _joined([f"{_joined(facts, '; ')}.", rules, _BOLD if bold else "", stale])
-
-
-def _joined(texts: Sequence[str], between: str = " ") -> str:
-    return between.join(text for text in texts if text)
+    if len(sizes) == 1:
+        facts.append(f"dimensions {sizes.pop()}")
+    facts.append(f"n = {_span(cell['n'] for cell in cells)}")
+    facts.append(f"{_counted((cell['trials'] for cell in cells), 'trial')} a cell")
+    said = ["; ".join(facts) + "."]
+    if rule and score == "solved":
+        said.append(f"Solved: {rule}.")
+    if bold:
+        said.append(_BOLD)
+    if any(cell["stale"] for cell in cells):
+        said.append(_STALE)
+    return " ".join(said)
 
 
 def _words(quantity: str) -> str:
@@ -302,20 +310,22 @@ def summary(group: Sequence[Summary], names: Mapping[Method, str], rule: str = "
 def _summary_caption(group: Sequence[Summary], rule: str, units: str) -> str:
     first = group[0]
     unit = unit_of(first.quantity, units)
-    missing = f"; {NOTHING}: not run on all of them" if any(one.rank is None for one in group) else ""
-    ranked = (
-        f"Rank: by RMSE, 1 is best, mean over {_counted([first.ranked], 'task')}, with its bootstrap interval "
-        f"over tasks; failures rank last{missing}."
+    over = _counted((one.tasks for one in group), "task")
+    said = [f"Estimators of {_words(first.quantity)} at n = {first.n}, over {over}."]
+    if rule:
+        said.append(f"Solved: {rule}.")
+    if first.ranked:
+        missing = f"; {NOTHING}: not run on all of them" if any(one.rank is None for one in group) else ""
+        said.append(
+            f"Rank: by RMSE, 1 is best, mean over {_counted([first.ranked], 'task')}, with its bootstrap interval "
+            f"over tasks; failures rank last{missing}."
+        )
+    said.append(
+        f"|bias| and RMSE{unit and ' ' + unit}, and CPU time: median over tasks. Failures: trials without an estimate."
     )
-    facts = [
-        f"Estimators of {_words(first.quantity)} at n = {first.n}, over "
-        f"{_counted((one.tasks for one in group), 'task')}.",
-        f"Solved: {rule}." if rule else "",
-        ranked if first.ranked else "",
-        f"|bias| and RMSE{unit and ' ' + unit}, and CPU time: median over tasks. Failures: trials without an estimate.",
-        _STALE if any(one.method.stale for one in group) else "",
-    ]
-    return _joined(facts)
+    if any(one.method.stale for one in group):
+        said.append(_STALE)
+    return " ".join(said)
 
 
 def solved_of(one: Summary) -> str:
