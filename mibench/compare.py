@@ -6,6 +6,7 @@ best, nor ranked, nor tested against. Those of another version of a task belong 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,19 +78,17 @@ def _reference_rows(filters: Filters, facts: Sequence[Mapping[str, Any]]) -> tup
     """Read the reference rows for trials that have these facts."""
     places, quantities = set(map(_place, facts)), {row["quantity"] for row in facts}
     asked = f"suite {', '.join(filters.suites)} at n = {', '.join(map(str, filters.n))}"
-    try:
+    rows, notes = [], []
+    with contextlib.suppress(InputError):
         rows, notes = select(filters, shipped=True)
-    except InputError:
-        rows, notes = [], []
     here = [row for row in rows if _place(row) in places and row["interval"] is None]
     if not here:
         size = "" if filters.dim_x is None else f", dim {filters.dim_x}"
         raise InputError(f"there are no reference rows of {asked}{size}; {_available()}")
-    comparable = [row for row in here if row["quantity"] in quantities]
-    if not comparable:
-        there = ", ".join(sorted({row["quantity"] for row in here}))
-        raise InputError(f"the reference rows of {asked} estimate {there}, yours {', '.join(sorted(quantities))}")
-    return comparable, notes
+    there = {row["quantity"] for row in here}
+    if not there & quantities:
+        raise InputError(f"the reference rows of {asked} estimate {_listed(there)}, yours {_listed(quantities)}")
+    return [row for row in here if row["quantity"] in quantities], notes
 
 
 def _comparable(rows: Sequence[Row], facts: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[str]]:
@@ -106,12 +105,14 @@ def _comparable(rows: Sequence[Row], facts: Sequence[Mapping[str, Any]]) -> tupl
             kept.append(row)
     notes = []
     if others:
-        names = ", ".join(sorted(set(others)))
-        notes.append(f"{len(others)} reference rows are left out: of another version of {names}")
+        notes.append(f"{len(others)} reference rows are left out: of another version of {_listed(set(others))}")
     if again:
-        names = ", ".join(sorted(again))
-        notes.append(f"the reference rows of {names} are left out: yours are of the same name and version")
+        notes.append(f"the reference rows of {_listed(again)} are left out: yours are of the same name and version")
     return kept, notes
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _lacking(asked: set[Task], there: set[Task], *, several: bool) -> list[str]:

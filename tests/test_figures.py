@@ -36,7 +36,7 @@ SINGLE = WIDTHS["single"]
 def row(estimator: str, task: str = "gaussian-sparse", estimate: float | None = 1.0, **columns: Any) -> Row:
     """A row as the store gives it; without an estimate it failed, and knows no truth."""
     ok = estimate is not None
-    made = {
+    made: dict[str, Any] = {
         "estimator": estimator, "distribution": task, "estimate": estimate, "params": {}, "estimator_version": "1",
         "distribution_version": "1", "dim_x": 2, "dim_y": 2, "n": 100, "seed": 0, "device": "cpu", "quantity": "mi",
         "bound": "none", "status": "ok" if ok else "error", "truth": 1.0 if ok else None,
@@ -477,7 +477,7 @@ def test_labels_tell_parameters_versions_and_stale_rows_apart() -> None:
     rows = [
         *seeds("a", [1.0, 1.1], params={"k": 3, "m": 1}), *seeds("a", [1.0, 1.1], params={"k": 5, "m": 1}),
         *seeds("b", [1.0, 1.1]), *seeds("b", [1.0, 1.1], estimator_version="2"),
-        *[{**one, "stale": True} for one in seeds("c", [1.0, 1.1])], *seeds("c", [1.0, 1.2]),
+        *seeds("c", [1.0, 1.1], stale=True), *seeds("c", [1.0, 1.2]),
     ]  # fmt: skip
     figure, caption = draw("pareto", rows)
     assert names_of(figure) == ["a[k=3]", "a[k=5]", "b v1", "b v2", "c†", "c"]

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import mibench
@@ -127,6 +128,11 @@ def look(place: int) -> dict[str, Any]:
         "markeredgewidth": 0,
         "linewidth": 0.9,
     }
+
+
+def line_handles(labels: Sequence[str]) -> list[Line2D]:
+    """Return a line of the look of each label, for the legend."""
+    return [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
 
 
 # Of a decade, from the coarsest on.

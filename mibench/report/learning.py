@@ -47,7 +47,7 @@ def learning(rows: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
     several = rows["label"].nunique() > 1
     for axes, ((label, task), here) in zip(grid, groups, strict=True):
         _draw_curves(axes, here, BITS if units == "bits" else 1)
-        set_title(axes, f"{label} on {task}" if several else task)
+        set_title(axes, f"{label} on {task}" if several else f"{task}")
     label_edges(grid, "training step", with_unit("objective", rows, units))
     handles = [Line2D([], [], label=name, **style) for name, style in _STYLES.items()]
     legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.7)])

@@ -36,29 +36,33 @@ def picture(
     """
     most = max(100, _MOST_NUMBERS // (distribution.dim_x + distribution.dim_y))
     sample = distribution.sample(min(n, most), np.random.default_rng(seed))
-    profile = pmi_profile(distribution, min(50_000, most), seed) if sample.pmi is not None else None
+    profile = None if sample.pmi is None else pmi_profile(distribution, min(50_000, most), seed)
     image_shape = getattr(distribution, "image_shape", None)
     several = image_shape is None and distribution.dim_x + distribution.dim_y > 2
     beside = several and width > _WIDE
-    heights = [1.3 if image_shape else 2.5]
+    heights = [1.3] if image_shape else [2.5]
     if several and not beside:
         heights.append(2.3)
     if profile is not None:
         heights.append(1.45)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, sum(heights) + 0.35), layout="constrained")
-        size = f"{distribution.dim_x} × {distribution.dim_y}"
-        figure.suptitle(textwrap.fill(f"{title or distribution.label()}, {size}", int(18.2 * width)), fontsize=7)
+        figure.suptitle(textwrap.fill(_heading(distribution, title), int(18.2 * width)), fontsize=7)
         parts = iter(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
+        first = next(parts)
         if image_shape:
-            _images(next(parts), sample, tuple(image_shape))
+            _images(first, sample, tuple(image_shape))
+        elif beside:
+            _draw_columns(first.subfigures(1, 2), _first_columns(distribution, sample))
         else:
-            first = next(parts)
-            panels = first.subfigures(1, 2) if beside else [first, *itertools.islice(parts, int(several))]
-            _draw_columns(panels, _first_columns(distribution, sample))
+            _draw_columns([first, *itertools.islice(parts, int(several))], _first_columns(distribution, sample))
         if profile is not None:
             _profile(next(parts), profile)
     return figure
+
+
+def _heading(distribution: JointDistribution, title: str | None) -> str:
+    return f"{title or distribution.label()}, {distribution.dim_x} × {distribution.dim_y}"
 
 
 def _draw_columns(panels: Sequence[SubFigure], columns: dict[str, _Column]) -> None:

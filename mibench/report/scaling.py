@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +19,7 @@ from mibench.report.figures import (
     caption,
     failures_of,
     legend_below,
+    line_handles,
     look,
     named,
     of_one_quantity,
@@ -49,14 +48,9 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units
     first of the three that varies. What else varies (tasks, n) makes further lines of panels. Estimates that are far
     off leave the panel, and the caption names them.
     """
-    if against is not None and against not in AGAINST:
-        raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
     cells, others = of_one_quantity(named(one_each(cells)))
     failed = failures_of(cells)
-    cells = cells[cells["mean"].notna()]
-    if cells.empty:
-        raise InputError("no cell has an estimate: every trial failed")
-    scale, cells = _first_placed(cells, AGAINST if against is None else (against,))
+    scale, cells = _first_placed(cells[cells["mean"].notna()], against)
     groups = _groups(cells)
     labels = list(dict.fromkeys(cells["label"]))
     figure = Figure(figsize=(width, 0.15 + 1.35 * len(groups)), layout="constrained")
@@ -72,10 +66,8 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units
     grid[-1][0].set_xlabel(xlabel)
     grid[-1][1].set_xlabel(xlabel)
     figure.align_ylabels()
-    handles: list[Any] = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
-    handles.append(Line2D([], [], color="black", linestyle=(0, (3, 2)), linewidth=0.8, label="truth"))
-    handles.append(Patch(facecolor="0.85", label="oracle"))
-    legend_below(figure, handles)
+    truth = Line2D([], [], color="black", linestyle=(0, (3, 2)), linewidth=0.8, label="truth")
+    legend_below(figure, [*line_handles(labels), truth, Patch(facecolor="0.85", label="oracle")])
     what = f"Estimates (mean ± standard deviation over seeds) and RMSE against {_NAMES[scale]}"
     more = ["oracle: RMSE of the mean pointwise MI of the same samples"]
     if len(groups) == 1:
@@ -96,8 +88,13 @@ def _groups(cells: pd.DataFrame) -> list[str]:
     return groups
 
 
-def _first_placed(cells: pd.DataFrame, scales: Sequence[str]) -> tuple[str, pd.DataFrame]:
-    """Return the first scale on which a task has two places, and the cells that are placed on it."""
+def _first_placed(cells: pd.DataFrame, against: str | None) -> tuple[str, pd.DataFrame]:
+    """Return the first scale on which a task has two places, or the one asked for, and the cells placed on it."""
+    scales = AGAINST if against is None else (against,)
+    if against is not None and against not in AGAINST:
+        raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
+    if cells.empty:
+        raise InputError("no cell has an estimate: every trial failed")
     for scale in scales:
         found = placed(cells, scale)
         if found is not None:
