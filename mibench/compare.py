@@ -78,7 +78,8 @@ def _reference_rows(filters: Filters, facts: Sequence[Mapping[str, Any]]) -> tup
     """Read the reference rows for trials that have these facts."""
     places, quantities = set(map(_place, facts)), {row["quantity"] for row in facts}
     asked = f"suite {', '.join(filters.suites)} at n = {', '.join(map(str, filters.n))}"
-    rows, notes = [], []
+    rows: list[Row] = []
+    notes: list[str] = []
     with contextlib.suppress(InputError):
         rows, notes = select(filters, shipped=True)
     here = [row for row in rows if _place(row) in places and row["interval"] is None]
