@@ -11,10 +11,13 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mibench.interface import InputError
 from mibench.names import estimator_labels
+
+if TYPE_CHECKING:
+    from mibench.scoring.cell import Scores
 
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
@@ -27,15 +30,16 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None = None) -> str:
+def cell_table(cells: Sequence[Scores], units: str, width: int | None = None) -> str:
     """Lay cells out as a table: truth, bias, spread and cost of every estimator on every task.
 
     Where one line for each cell is wider than `width`, the task goes above the lines of its estimators.
     """
-    asked = [cell for cell in cells if cell["interval"] is not None]
+    asked = [(cell["level"] or 0.0, cell["interval"]) for cell in cells if cell["interval"] is not None]
     caption = f"{units}; oracle = RMSE of the mean pointwise MI of the same samples; time = median wall time of a trial"
     if asked:
-        share = f"share of the {100 * asked[0]['level']:g}% {asked[0]['interval']} intervals that hold the truth"
+        level, interval = asked[0]
+        share = f"share of the {100 * level:g}% {interval} intervals that hold the truth"
         caption += f"; coverage = {share}, width = their mean width"
     varies = {cell["quantity"] for cell in cells} != {"mi"}
     tasks = [_task_columns(cell, quantity=varies) for cell in cells]
@@ -72,14 +76,14 @@ def _title(task: Mapping[str, str], oracle: str) -> str:
     return f"\n{', '.join(names)}, oracle {oracle}"
 
 
-def _task_columns(cell: Mapping[str, Any], *, quantity: bool) -> dict[str, str]:
+def _task_columns(cell: Scores, *, quantity: bool) -> dict[str, str]:
     columns = {"task": cell["distribution"], "dims": f"{cell['dim_x']} x {cell['dim_y']}", "n": str(cell["n"])}
     if quantity:
         columns["quantity"] = cell["quantity"]
     return columns | {"truth": number(cell["truth"])}
 
 
-def _score_columns(cell: Mapping[str, Any], *, coverage: bool) -> dict[str, str]:
+def _score_columns(cell: Scores, *, coverage: bool) -> dict[str, str]:
     columns = {
         "mean": number(cell["mean"]),
         "bias ± se": with_error(cell["bias"], cell["bias_se"]),
@@ -93,7 +97,7 @@ def _score_columns(cell: Mapping[str, Any], *, coverage: bool) -> dict[str, str]
     return columns | {"ok": ok_of(cell), "time": seconds(cell["median_wall_s"])}
 
 
-def ok_of(cell: Mapping[str, Any]) -> str:
+def ok_of(cell: Scores) -> str:
     """Write how many trials of a cell are ok, and how the others ended."""
     return ", ".join([f"{cell['ok']}/{cell['trials']} ok", *_counted(cell["failures"])])
 
@@ -271,7 +275,7 @@ def _ends(low: float | None, high: float | None) -> str:
     return NOTHING if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
-def _coverage(cell: Mapping[str, Any]) -> str:
+def _coverage(cell: Scores) -> str:
     """Write a coverage, with the number of intervals that it is of where some trials have none."""
     known = cell["coverage"] is not None  # intervals about an unknown truth hold it, or do not: nobody can tell
     some = f" of {cell['intervals']}" if known and cell["intervals"] < cell["ok"] else ""

@@ -71,8 +71,9 @@ def test_bits_convert_what_is_information_and_nothing_else() -> None:
 def test_scores_in_bits_are_the_scores_of_bits() -> None:
     rows = [row(estimate=value, oracle=value + 0.1) for value in (0.5, 0.9, 0.4)]
     for one, other in zip(in_units(summarise(rows), "bits"), summarise(in_units(rows, "bits")), strict=True):
+        there = dict(other)
         for key, value in one.items():
-            assert other[key] == (pytest.approx(value) if isinstance(value, float) else value), key
+            assert there[key] == (pytest.approx(value) if isinstance(value, float) else value), key
 
 
 def test_nats_stay_and_what_is_missing_stays_missing() -> None:

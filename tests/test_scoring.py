@@ -39,8 +39,13 @@ def failed(status: str, **columns: Any) -> dict[str, Any]:
     return row(None, **{**nothing, "status": status, **columns})
 
 
+def scores(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells as programs read them."""
+    return [dict(cell) for cell in summarise(rows)]
+
+
 def score(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    (cell,) = summarise(rows)
+    (cell,) = scores(rows)
     return cell
 
 
@@ -157,10 +162,10 @@ def test_the_bootstrap_is_repeatable_and_covers() -> None:
         errors, oracle_errors = 2 * rng.standard_normal(20), rng.standard_normal(20)
         pairs = zip(errors.tolist(), oracle_errors.tolist(), strict=True)
         rows += [row(1 + error, oracle=1 + oracle_error, n=repetition) for error, oracle_error in pairs]
-    found = summarise(rows)
+    found = scores(rows)
     assert all(cell["efficiency_low"] < cell["efficiency"] < cell["efficiency_high"] for cell in found)
     hits = sum(cell["efficiency_low"] <= 0.5 <= cell["efficiency_high"] for cell in found)
-    assert summarise(rows) == found
+    assert scores(rows) == found
     assert 0.80 <= hits / 200 <= 0.97
 
 
@@ -182,7 +187,7 @@ def test_the_bootstrap_is_repeatable_and_covers() -> None:
 )
 def test_cells_never_mix(change: dict[str, Any]) -> None:
     rows = [row(1.0), row(2.0, **change), row(1.5)]
-    first, second = summarise(rows)
+    first, second = scores(rows)
     assert (first["mean"], first["trials"]) == (1.25, 2)
     assert (second["mean"], second["trials"]) == (2.0, 1)
     (name, value) = next(iter(change.items()))
@@ -192,7 +197,7 @@ def test_cells_never_mix(change: dict[str, Any]) -> None:
 def test_intervals_of_two_levels_never_mix() -> None:
     asked = {"interval": "subsample", "low": 0.9}
     rows = [row(1.0, level=level, high=0.9 + level, **asked) for level in (0.9, 0.5, 0.9)]
-    assert [(cell["level"], cell["intervals"], cell["mean_width"]) for cell in summarise(rows)] == [
+    assert [(cell["level"], cell["intervals"], cell["mean_width"]) for cell in scores(rows)] == [
         (0.9, 2, pytest.approx(0.9)),
         (0.5, 1, pytest.approx(0.5)),
     ]
@@ -216,10 +221,10 @@ def test_an_interval_of_the_estimators_own_makes_no_cell_of_its_own() -> None:
 
 def test_cells_stand_in_the_order_of_the_rows() -> None:
     rows = [row(1.0, n=n, estimator=name) for name in ("b", "a") for n in (300, 100, 200) for _ in range(2)]
-    assert [(cell["estimator"], cell["n"]) for cell in summarise(rows)] == [
+    assert [(cell["estimator"], cell["n"]) for cell in scores(rows)] == [
         (name, n) for name in ("b", "a") for n in (300, 100, 200)
     ]
-    assert summarise([]) == []
+    assert scores([]) == []
 
 
 def test_estimates_that_diverged_give_no_infinite_score() -> None:
@@ -235,7 +240,7 @@ def test_estimates_that_diverged_give_no_infinite_score() -> None:
 
 def test_the_table_and_the_mappings_are_the_same_numbers() -> None:
     rows = [row(1.2, oracle=1.1), row(0.9, oracle=1.0), failed("oom"), row(1.1, n=200)]
-    table, mappings = cells(rows), summarise(rows)
+    table, mappings = cells(rows), scores(rows)
     assert list(table.columns) == [*mappings[0], "stale"]
     assert plain(table.drop(columns="stale").to_dict("records")) == mappings
     assert_frame_equal(table, cells(pd.DataFrame(rows)))
@@ -289,8 +294,8 @@ def test_a_failed_trial_is_no_solution() -> None:
 def test_the_truth_of_a_law_is_known_to_the_cells_that_failed() -> None:
     rows = [failed("oom"), row(1.0, estimator="cca", truth_se=0.1), failed("oom", quantity="dsmi", estimator="dsmi")]
     rows.append(failed("oom", dim_x=6))
-    assert [cell["truth"] for cell in summarise(rows)] == [1.0, 1.0, None, None]
-    assert [cell["truth_se"] for cell in summarise(rows)] == [0.1, 0.1, None, None]
+    assert [cell["truth"] for cell in scores(rows)] == [1.0, 1.0, None, None]
+    assert [cell["truth_se"] for cell in scores(rows)] == [0.1, 0.1, None, None]
 
 
 def certified(estimate: float) -> dict[str, Any]:
@@ -335,7 +340,7 @@ def test_scores_of_random_rows_against_numpy() -> None:
             made = row(rng.normal(1.2, 0.3), **values) if status == "ok" else failed(status)
             rows.append({**made, "n": cell, "seed": seed})
     rows = [rows[index] for index in rng.permutation(len(rows))]
-    for found in summarise(rows):
+    for found in scores(rows):
         own = [one for one in rows if one["n"] == found["n"]] if found["n"] % 10 == 0 else []
         good = [one for one in own if one["status"] == "ok"]
         if good:

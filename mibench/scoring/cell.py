@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class Scores(TypedDict):
     median_wall_s: float | None
     median_cpu_s: float | None
     solved: bool | None
-    stale: bool
+    stale: NotRequired[bool]  # `summarise` leaves it out
 
 
 _NUMBERS = ("estimate", "low", "high", "level", "truth", "truth_low", "truth_high", "truth_se", "oracle", "wall_s",
@@ -147,7 +147,7 @@ def records(cells: pd.DataFrame) -> list[Scores]:
     return [cast("Scores", line) for line in known_only(cells)]
 
 
-def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def summarise(rows: Sequence[Mapping[str, Any]]) -> list[Scores]:
     """Return `cells(rows)` as plain mappings with None for what is missing: the cells of `--format json`."""
     return [plain(record) for record in cells(rows).drop(columns="stale").to_dict("records")]
 
