@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from mibench.plan import Trial
 from mibench.rows.row import Method, Row, Task, method_of, task_of
 from mibench.rows.select import Filters, select
 from mibench.scoring import Scores, Summary
+from mibench.scoring.cell import read
 from mibench.scoring.summary import grouped
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALPHA = 0.05  # of the tests of paired differences, after Holm's correction
 
@@ -204,12 +208,12 @@ def beside(
     """
     own = fresh(rows)
     yours = tuple(dict.fromkeys(map(method_of, own)))
-    both = [*own, *reference]
+    both = read([*own, *reference], "seed")  # once, for scores and tests
     frame = scoring.cells(both, solved=rule)
     cells = scoring.records(frame)
     others = [cell for cell in cells if method_of(cell) not in yours]
     summary = scoring.summaries(frame, ranked=frame[_ranked(cells, others, yours)])
-    against = _tests([row for row in both if not row.get("stale")], yours)
+    against = _tests(both[~both["stale"]], yours)
     groups = grouped(((cell["quantity"], task_of(cell)), cell) for cell in others)
     tasks = [
         _beside(cell, groups.get((cell["quantity"], task_of(cell)), [])) for cell in cells if method_of(cell) in yours
@@ -238,10 +242,10 @@ def _beside(cell: Scores, others: Sequence[Scores]) -> Beside:
     return Beside(cell, best, {method_of(one): one for one in others})
 
 
-def _tests(rows: Sequence[Row], yours: Collection[Method]) -> dict[Pair, Counts]:
+def _tests(rows: pd.DataFrame, yours: Collection[Method]) -> dict[Pair, Counts]:
     """Count by (theirs, reference, n) the tasks on which theirs errs less, or more, of those that could be tested."""
     pairs: dict[Pair, list[tuple[float, float]]] = {}
-    for quantity in {row["quantity"] for row in rows}:
+    for quantity in rows["quantity"].unique():
         for line in scoring.paired_differences(rows, quantity=quantity, of=yours).to_dict("records"):
             a, b = (method_of({name: line[f"{name}_{side}"] for name in Method._fields}) for side in "ab")
             # Theirs come first in the rows.

@@ -153,26 +153,26 @@ def _compare(trials: pd.DataFrame, chosen: NDArray[np.bool_] | None) -> pd.DataF
     """
     import pandas as pd
 
-    errors = trials.pivot(index="seed", columns="method", values="error")
-    given = trials.assign(given=True).pivot(index="seed", columns="method", values="given").notna().to_numpy()
-    members, values = errors.columns.to_numpy(), errors.to_numpy()
+    members, column = np.unique(trials["method"], return_inverse=True)
+    seeds, line = np.unique(trials["seed"], return_inverse=True)
+    values, run = np.full((len(seeds), len(members)), np.nan), np.zeros((len(seeds), len(members)), dtype=bool)
+    values[line, column], run[line, column] = trials["error"], True
     a, b = np.triu_indices(len(members), k=1)
     if chosen is not None:
         crossing = chosen[members[a]] != chosen[members[b]]
         a, b = a[crossing], b[crossing]
     differences = values[:, a] - values[:, b]
     differences[np.abs(differences) <= ROUNDING] = 0.0
-    both, used = given[:, a] & given[:, b], np.isfinite(differences)
-    seeds = used.sum(axis=0)
+    both, used = run[:, a] & run[:, b], np.isfinite(differences)
+    count = used.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(used, differences, 0.0).sum(axis=0) / seeds
+        mean = np.where(used, differences, 0.0).sum(axis=0) / count
         squares = (np.where(used, differences - mean, 0.0) ** 2).sum(axis=0)
-        se = np.where(seeds > 1, np.sqrt(squares / (seeds - 1) / seeds), np.nan)
+        se = np.where(count > 1, np.sqrt(squares / (count - 1) / count), np.nan)
     failures = [(both & np.isnan(values[:, side])).sum(axis=0) for side in (a, b)]
-    columns = (seeds, *failures, mean, se)
+    columns = (count, *failures, mean, se)
     table = pd.DataFrame({"a": members[a], "b": members[b], **dict(zip(_COMPARED, columns, strict=True))})
-    met: pd.DataFrame = table[both.any(axis=0)]
-    return met
+    return table.loc[both.any(axis=0)]
 
 
 def holm(p: Array) -> Array:
