@@ -172,7 +172,7 @@ def _compare(trials: pd.DataFrame, chosen: NDArray[np.bool_] | None) -> pd.DataF
     failures = [(both & np.isnan(values[:, side])).sum(axis=0) for side in (a, b)]
     columns = (count, *failures, mean, se)
     table = pd.DataFrame({"a": members[a], "b": members[b], **dict(zip(_COMPARED, columns, strict=True))})
-    return table.loc[both.any(axis=0)]
+    return table.iloc[np.flatnonzero(both.any(axis=0))]
 
 
 def holm(p: Array) -> Array:
