@@ -82,6 +82,7 @@ def test_a_file_of_version_0_1_is_read() -> None:
         assert row["estimate"] == (float(record["estimate"]) if record["estimate"] else None)
         assert row["params"] == json.loads(record["params"])
         assert row["seed"] == int(record["seed"])
+    assert encoded(found, "csv") == gzip.decompress(path.read_bytes())
 
 
 @pytest.mark.parametrize("form", FORMS)

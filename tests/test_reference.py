@@ -20,7 +20,7 @@ from mibench.interface import InputError
 from mibench.plan import make_task, make_trials
 from mibench.registry import estimators, make_estimator
 from mibench.rows import reference
-from mibench.rows.files import read_rows
+from mibench.rows.files import encoded, read_rows
 from mibench.rows.row import Row
 from mibench.rows.select import Filters, select
 from mibench.rows.store import Store
@@ -162,6 +162,12 @@ def test_shipped_rows_are_small_and_whole() -> None:
         keys |= {(record["estimator"], *(record[name] for name in BENCH["ORDER"])) for record in records}
     rows, _ = select(Filters(keep_stale=True), shipped=True)
     assert len(keys) == len(rows), "a trial is there twice"
+
+
+@pytest.mark.parametrize("path", reference.files(), ids=lambda path: path.name.partition(".")[0])
+def test_shipped_rows_are_written_again_in_the_same_bytes(path: Path) -> None:
+    rows = sorted(read_rows(path), key=BENCH["_place"])
+    assert encoded([BENCH["_compact"](row) for row in rows], "csv") == gzip.decompress(path.read_bytes())
 
 
 # ---------------------------------------------------------------------------------------------------------------------

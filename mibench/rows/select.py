@@ -82,23 +82,15 @@ def select(
     if shipped and rows_file is not None:
         raise InputError("--reference and --rows both say where rows come from; give one of them")
     with _without_collecting():
-        where, rows = _read(filters.estimators, store, rows_file, shipped=shipped)
+        if shipped:
+            where, rows = "the reference", _shipped(filters.estimators)
+        elif rows_file is not None:
+            where, rows = str(rows_file), read_rows(Path(rows_file))
+        else:
+            where, rows = str(store), _stored(Path(store))
+        if not rows:
+            raise InputError(f"{where} holds no rows")
         return _chosen(rows, filters, where, by_code=not shipped and rows_file is None)
-
-
-def _read(
-    estimators: Sequence[str], store: str | Path, rows_file: str | Path | None, *, shipped: bool
-) -> tuple[str, list[Row]]:
-    """Read the rows, with the words for where they come from."""
-    if shipped:
-        where, rows = "the reference", _shipped(estimators)
-    elif rows_file is not None:
-        where, rows = str(rows_file), read_rows(Path(rows_file))
-    else:
-        where, rows = str(store), _stored(Path(store))
-    if not rows:
-        raise InputError(f"{where} holds no rows")
-    return where, rows
 
 
 def _chosen(rows: list[Row], filters: Filters, where: str, *, by_code: bool) -> tuple[list[Row], list[str]]:
@@ -111,18 +103,6 @@ def _chosen(rows: list[Row], filters: Filters, where: str, *, by_code: bool) -> 
         one.row["distribution"] = names[one.law].name
         one.row["stale"] = stale
     return _without_stale([one.row for one in found], filters.keep_stale, where)
-
-
-@contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Make many objects that stay: to look for garbage among them again and again takes as long as to make them."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def of_other_versions(rows: Sequence[Row]) -> list[bool]:
@@ -142,6 +122,18 @@ class _Name(NamedTuple):
 
     rank: int
     name: str
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Make many objects that stay: to look for garbage among them again and again takes as long as to make them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _stored(path: Path) -> list[Row]:
@@ -343,12 +335,9 @@ def _stale(found: Sequence[_Found], *, by_code: bool) -> list[bool | None]:
     """Say of each row whether it is stale: looked up once for each estimator, each distribution and each pair."""
     methods = {method: _estimator_here(method) for method in {one.method for one in found}}
     laws = {law: _law_here(law) for law in {one.law for one in found}}
-    known: dict[tuple[Method, Law, str], bool | None] = {}
-    for one in found:
-        key = one.method, one.law, one.row["code"] if by_code else ""
-        if key not in known:
-            known[key] = _is_stale(one, methods[one.method], laws[one.law], by_code=by_code)
-    return [known[one.method, one.law, one.row["code"] if by_code else ""] for one in found]
+    keys = [(one.method, one.law, one.row["code"] if by_code else None) for one in found]
+    stale = {key: _is_stale(*key, methods[key[0]], laws[key[1]]) for key in set(keys)}
+    return [stale[key] for key in keys]
 
 
 class _Here(NamedTuple):
@@ -373,12 +362,13 @@ def _law_here(law: Law) -> _Here:
     return _Here(made, made.version, True)
 
 
-def _is_stale(one: _Found, estimator: _Here, law: _Here, *, by_code: bool) -> bool | None:
+def _is_stale(method: Method, place: Law, code: str | None, estimator: _Here, law: _Here) -> bool | None:
+    """Whether other code made a row, or other versions where no code is given; None where nobody can tell."""
     if estimator.made is None or law.made is None:  # names that are known here, but not with these parameters
         return True if estimator.known and law.known else None
-    if by_code:
-        return one.row["code"] != code_hash(estimator.made, law.made)
-    stored = one.method.estimator_version, one.law.distribution_version
+    if code is not None:
+        return code != code_hash(estimator.made, law.made)
+    stored = method.estimator_version, place.distribution_version
     return None if "" in stored else stored != (estimator.version, law.version)
 
 

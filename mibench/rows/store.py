@@ -173,7 +173,8 @@ class Rows(Generic[AnyRow]):
     def _prepare(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
-        if tables and _columns(connection, "environments") != ["id", "json"]:
+        described = _columns(connection, "environments")
+        if tables and (not described or (version <= _SCHEMA and described != ["id", "json"])):
             raise InputError(f"{self.path} is a SQLite file but no store of mibench; give another path")
         if version > _SCHEMA:
             raise InputError(f"store {self.path} was written by a newer mibench (schema {version} > {_SCHEMA})")
