@@ -13,8 +13,8 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 from mibench.rows.files import to_json
-from mibench.rows.row import Method, Task, plain
-from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summarise
+from mibench.rows.row import Method, Task, method_of, plain
+from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summaries, summarise
 
 # The contract of a cell: other programs read these.
 CONTRACT = {
@@ -511,6 +511,32 @@ def test_what_is_not_paired() -> None:
     rows += on("v", "a", 0.1, truth_low=0.9, truth_high=1.1) + on("v", "b", 0.1, truth_low=0.9, truth_high=1.1)
     assert len(paired_differences(rows)) == 0
     assert len(paired_differences([])) == 0
+
+
+def test_pairs_of_one_method_are_compared_and_corrected_for_alone() -> None:
+    rows = on("s", "a", 0.1, -0.4, 0.2) + on("s", "b", -0.3, 0.4, 0.7) + on("s", "c", 0.9, 0.8, -0.5)
+    every = paired_differences(rows)
+    some = paired_differences(rows, of={method_of(rows[0])})
+    with_a = every[every["estimator_a"] == "a"].reset_index(drop=True)
+    assert list(zip(some["estimator_a"], some["estimator_b"], strict=True)) == [("a", "b"), ("a", "c")]
+    assert_frame_equal(some.drop(columns="p_holm"), with_a.drop(columns="p_holm"))
+    assert list(some["p_holm"]) == list(holm(some["p"].to_numpy()))
+    assert not np.allclose(some["p_holm"], with_a["p_holm"])
+
+
+def test_stale_rows_are_of_a_method_of_their_own() -> None:
+    """One estimator on the same seeds, by today's code and by another: compared, ranked and ordered as two."""
+    rows = [
+        row(truth + shift + noise, seed=seed, distribution=f"t{truth}", truth=truth, stale=stale)
+        for truth in (0.5, 1.0, 2.0)
+        for shift, stale in ((0.1, False), (0.5, True))
+        for seed, noise in enumerate((0.0, 0.01))
+    ]
+    assert list(cells(rows)["stale"]) == [False, True] * 3
+    assert list(ranks(cells(rows))["stale"]) == [False, True]
+    assert [(one.method.stale, one.rank) for one in summaries(cells(rows))[0]] == [(False, 1.0), (True, 2.0)]
+    assert list(paired_differences(rows)["difference"]) == pytest.approx([-0.4] * 3)
+    assert list(association(rows)["stale"]) == [False, True]
 
 
 def test_holm_by_hand() -> None:
