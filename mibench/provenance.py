@@ -32,8 +32,8 @@ def code_hash(*owners: Configurable) -> str:
     """Hash the source of the owners' modules and of the machinery that they import.
 
     Machinery is every module of `mibench.estimators`, `mibench.distributions` and `mibench.training`, and for code from
-    elsewhere what lies in its own package or beside its file. The harness and the libraries are not part of it: they are
-    in `environment`.
+    elsewhere what lies in its own package or beside its file. The harness and the libraries are not part of it: they
+    are in `environment`.
     """
     parts = []
     for owner in owners:
