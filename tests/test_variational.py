@@ -23,7 +23,6 @@ from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.interface import Array, Context, Estimate, InputError
 from mibench.registry import make_estimator
 from mibench.training.loop import Schedule, train
-from mibench.training.splits import cross_split, split
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)
@@ -91,25 +90,6 @@ def test_without_moving_average_mine_follows_the_plain_gradient() -> None:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The protocol
-
-
-def test_parts_are_disjoint_and_cover_all_rows() -> None:
-    for n in (50, 101, 10_000):
-        training, validation, evaluation = split(n, 0.2, 0.3, np.random.default_rng(n))
-        assert sorted([*training, *validation, *evaluation]) == list(range(n))
-        assert (len(validation), len(evaluation)) == (round(0.2 * n), round(0.3 * n))
-
-
-@pytest.mark.parametrize(("n", "folds"), [(50, 2), (101, 5), (100, 3)])
-def test_folds_are_disjoint_and_evaluate_every_row_once(n: int, folds: int) -> None:
-    splits = cross_split(n, 0.2, folds, np.random.default_rng(n))
-    assert len(splits) == folds
-    assert sorted(np.concatenate([evaluation for _, _, evaluation in splits])) == list(range(n))
-    assert len({(len(training), len(validation)) for training, validation, _ in splits}) == 1
-    for training, validation, evaluation in splits:
-        rows = [*training, *validation, *evaluation]
-        assert len(rows) == len(set(rows)) >= n - 1
-        assert len(validation) == round(0.2 * n)
 
 
 class Recorder(InfoNCE):

@@ -345,7 +345,9 @@ def test_the_decorator_describes_the_defaults(name: str) -> None:
 
 def test_changed_parameters_change_the_facts_and_an_inner_version_changes_the_version() -> None:
     made = make_estimator("compressed")
-    assert made.with_parameters(encoder="autoencoder").facts.trains
+    trained = made.with_parameters(encoder="autoencoder")
+    assert trained.facts.trains
+    assert (made.facts.version, trained.facts.version) == ("1", "2")
     assert made.version == f"{made.facts.version}/{make_estimator('ksg').version}"
 
 

@@ -12,6 +12,7 @@ from mibench.interface import Array, Context, Estimate, EstimatorFacts, InputErr
 from mibench.registry import register_estimator
 
 LITTLE_VARIANCE = 0.5
+AUTOENCODER_VERSION = "2"  # of the estimator with this encoder; with principal components it is the decorator's
 
 
 @register_estimator(
@@ -68,7 +69,13 @@ class Compressed(OverInner):
         if self.encoder == "pca":
             return dataclasses.replace(facts, symmetric=inner.symmetric, deterministic=inner.deterministic)
         return dataclasses.replace(
-            facts, symmetric=False, deterministic=False, invariances=(), trains=True, devices=("cpu", "cuda")
+            facts,
+            version=AUTOENCODER_VERSION,
+            symmetric=False,
+            deterministic=False,
+            invariances=(),
+            trains=True,
+            devices=("cpu", "cuda"),
         )
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
