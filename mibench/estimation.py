@@ -29,7 +29,7 @@ from mibench.inputs import (
     check_supported,
     constant_columns,
 )
-from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape
 from mibench.intervals import check_interval, with_interval
 from mibench.provenance import has_gpu_files, usable_cores
 from mibench.registry import EstimatorLike, make_estimator
@@ -85,10 +85,10 @@ def estimate(
     """
     made = make_estimator(estimator, **parameters)
     pair = as_pair(x, y, x_discrete, y_discrete)
-    check_supported(made, pair)
+    check_supported(made, pair.shape, pair.labels)
     fresh = _starts(made, seed, device, threads, interval=interval, level=level)
-    found = check_estimate(made, made.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
-    return with_interval(made, found, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
+    found = check_estimate(made, made.estimate(pair.x, pair.y, fresh(pair.shape)))
+    return with_interval(made, found, pair.x, pair.y, fresh(pair.shape))
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def estimate_many(
         status: Status = "ok"
         start = time.perf_counter()
         try:
-            check_supported(one, pair)
-            result = check_estimate(one, one.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
+            check_supported(one, pair.shape, pair.labels)
+            result = check_estimate(one, one.estimate(pair.x, pair.y, fresh(pair.shape)))
         except UnsupportedError as reason:
             status, error = "skipped", str(reason)
         except (Exception, SystemExit) as failure:  # one estimator must not lose the others
@@ -151,7 +151,7 @@ def estimate_many(
         if result is not None:
             if not math.isfinite(result.value):
                 status, error = "nonfinite", f"the estimate is {result.value}"
-            result = with_interval(one, result, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
+            result = with_interval(one, result, pair.x, pair.y, fresh(pair.shape))
         name = spec if isinstance(spec, str) else registry.full_spec(one)
         outcomes.append(Outcome(name, one, result, status, error, wall_s))
         if progress is not None:
@@ -203,7 +203,7 @@ def permutation_test(
     _check_whole("permutations", permutations, 1)
     made = make_estimator(estimator, **parameters)
     pair = as_pair(x, y, x_discrete, y_discrete)
-    check_supported(made, pair)
+    check_supported(made, pair.shape, pair.labels)
     fresh = _starts(made, seed, device, threads)
     shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     results: dict[int, Estimate] = {}
@@ -212,7 +212,7 @@ def permutation_test(
     for start in range(0, total, size):
         block = range(start, min(start + size, total))
         ys = [pair.y if b == 0 else shuffle.permutation(pair.y) for b in block]
-        contexts = [fresh(pair.x_discrete, pair.y_discrete) for _ in block]
+        contexts = [fresh(pair.shape) for _ in block]
         for index, result in made.estimate_batch([pair.x] * len(ys), ys, contexts):
             results[start + index] = check_estimate(made, result)
             if progress is not None:
@@ -286,25 +286,24 @@ def pairwise(
     names = columns.names or tuple(map(str, range(count)))
     constant = set(constant_columns(columns.values).tolist())
     singles = [np.ascontiguousarray(columns.values[:, [j]]) for j in range(count)]
-    kinds = [(flag,) for flag in columns.discrete]
     pairs = [(i, j) for i in range(count) for j in range(count) if i < j or (i > j and not made.facts.symmetric)]
+    shapes = {(i, j): Shape(n, (columns.kinds[i],), (columns.kinds[j],)) for i, j in pairs}
     cells: dict[tuple[int, int], Estimate] = {}
     reasons: dict[tuple[int, int], str] = {}
     failed: dict[tuple[int, int], str] = {}
-    alike: dict[tuple[bool, bool], list[tuple[int, int]]] = {}  # a batch has columns of one kind
+    alike: dict[Shape, list[tuple[int, int]]] = {}  # a batch has columns of one kind
     for i, j in pairs:
-        reason = made.unsupported(n, 1, 1, kinds[i], kinds[j])
+        reason = made.unsupported(shapes[i, j])
         if reason is None and {i, j} & constant:
             reason = f"column {names[min({i, j} & constant)]!r} is constant"
         if reason is None:
-            alike.setdefault(kinds[i] + kinds[j], []).append((i, j))
+            alike.setdefault(shapes[i, j], []).append((i, j))
         else:
             reasons[i, j] = reason
     batches = [some[start : start + _BATCH] for some in alike.values() for start in range(0, len(some), _BATCH)]
     for batch in batches:
         xs, ys = [singles[i] for i, _ in batch], [singles[j] for _, j in batch]
-        of_x, of_y = (kinds[column] for column in batch[0])
-        for index, result in _each(made, xs, ys, functools.partial(fresh, of_x, of_y)):
+        for index, result in _each(made, xs, ys, functools.partial(fresh, shapes[batch[0]])):
             if not isinstance(result, Estimate):
                 failed[batch[index]] = one_line(result)
             elif not math.isfinite(result.value):
@@ -319,9 +318,9 @@ def pairwise(
         reasons |= {(j, i): reason for (i, j), reason in reasons.items()}
         failed |= {(j, i): reason for (i, j), reason in failed.items()}
     rows = tuple(tuple(cells.get((i, j)) for j in range(count)) for i in range(count))
-    found = {(kinds[i], kinds[j]) for i, j in pairs}
-    refused = any(kind_of(*one) not in made.facts.supports for one in found)
-    hint = "; ".join(about_kinds(made, n, found, columns.labels)) if refused else ""
+    found = set(shapes.values())
+    refused = any(shape.kind not in made.facts.supports for shape in found)
+    hint = "; ".join(about_kinds(made, found, columns.labels)) if refused else ""
     return PairwiseMatrix(names, rows, reasons, hint, frozenset(failed))
 
 
@@ -342,7 +341,7 @@ def _starts(
     *,
     interval: str | None = None,
     level: float | None = None,
-) -> Callable[[tuple[bool, ...], tuple[bool, ...]], Context]:
+) -> Callable[[Shape], Context]:
     """Check what is asked for, and return a maker of contexts that all start from the same seed."""
     _check_whole("seed", seed, 0)
     if threads is not None:
@@ -352,9 +351,7 @@ def _starts(
     # Training waits for all threads after every small operation: on a machine with other work two threads took 2 to 5
     # times the CPU seconds of one, and as many times as long.
     many = threads or (1 if estimator.facts.trains and found == "cpu" else usable_cores())
-    return lambda x_discrete, y_discrete: Context(
-        np.random.default_rng(seed), found, many, level, interval, x_discrete, y_discrete
-    )
+    return lambda shape: Context(np.random.default_rng(seed), found, many, level, interval, shape)
 
 
 def _check_whole(name: str, value: object, low: int) -> None:

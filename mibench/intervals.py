@@ -113,13 +113,11 @@ def _estimate_parts(estimator: Estimator, x: Array, y: Array, context: Context) 
     groups = rng.permutation(n)[: n - n % _GROUPS].reshape(_GROUPS, -1)
     chosen = list(groups if context.method == "subsample" else (np.delete(np.arange(n), group) for group in groups))
     points = len(chosen[0])
-    x_discrete, y_discrete = (
-        kinds or (False,) * values.shape[1] for kinds, values in ((context.x_discrete, x), (context.y_discrete, y))
-    )
-    reason = estimator.unsupported(points, x.shape[1], y.shape[1], x_discrete, y_discrete)
+    shape = context.shape_of(x, y).with_points(points)
+    reason = estimator.unsupported(shape)
     if reason is not None:
         raise InputError(f"parts of {points} points: {reason}")
-    plain = dataclasses.replace(context, level=None, method=None)
+    plain = dataclasses.replace(context, level=None, method=None, shape=shape)
     contexts = [dataclasses.replace(plain, rng=stream) for stream in rng.spawn(_GROUPS)]
     values = np.full(_GROUPS, math.nan)
     size = max(1, _BATCH_BYTES * n // (points * (x.nbytes + y.nbytes)))

@@ -77,8 +77,7 @@ class Trial:
     @functools.cached_property
     def skip(self) -> str | None:
         """Why this trial cannot run, or None."""
-        law = self.task.distribution
-        return self.estimator.unsupported(self.n, law.dim_x, law.dim_y, law.x_discrete, law.y_discrete)
+        return self.estimator.unsupported(self.task.distribution.sample_shape(self.n))
 
     def data_seed(self) -> np.random.SeedSequence:
         """Randomness of the sample: the same for every estimator, so that comparisons are paired."""

@@ -34,8 +34,8 @@ class Mine(Estimator):
     shift: float = parameter(0.0, "is added")
     def estimate(self, x, y, context):
         return Estimate(own_machinery.value(x) + self.shift + 1)
-    def unsupported(self, n, dim_x, dim_y, x_discrete, y_discrete):
-        return f"needs more than 20 points, got {n}" if n <= 20 else None
+    def unsupported(self, shape):
+        return f"needs more than 20 points, got {shape.n}" if shape.n <= 20 else None
 
 @dataclass(frozen=True)
 class Together(Mine):

@@ -11,7 +11,7 @@ import numpy as np
 from mibench.estimators.gaussian.canonical import gaussian_bias, orthonormal_basis, too_few_points
 from mibench.estimators.gaussian.mixture import Fit, best_fit, parameters
 from mibench.estimators.margins import normal_scores
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 # BIC's search ends after so many numbers of components without a gain, or where a parameter had fewer points.
@@ -95,14 +95,12 @@ class GMM(Estimator):
             doubts.append(f"the bias of {fit.mixture.parameters} parameters fitted to {n} points is not corrected")
         return Estimate(value - (bias or 0.0), diagnostics=diagnostics, warnings=tuple(doubts))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Too few points make covariances singular."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete) or too_few_points(n, dim_x, dim_y)
-        fewest = 1 if self.components == "bic" else self.components * (dim_x + dim_y + 1)
-        if reason is None and n < fewest:
-            reason = f"needs at least {fewest} points for {self.components} components, got {n}"
+        reason = super().unsupported(shape) or too_few_points(shape)
+        fewest = 1 if self.components == "bic" else self.components * (shape.dim_x + shape.dim_y + 1)
+        if reason is None and shape.n < fewest:
+            reason = f"needs at least {fewest} points for {self.components} components, got {shape.n}"
         return reason
 
     def _fits(self, points: Array, dim_x: int, rng: np.random.Generator) -> list[Fit]:

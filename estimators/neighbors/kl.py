@@ -11,7 +11,7 @@ from mibench.estimators.neighbors.base import FromContinuousNeighbors
 from mibench.estimators.neighbors.doubts import geometry_doubts
 from mibench.estimators.neighbors.entropy import debiasing_weights, neighbor_entropies
 from mibench.estimators.neighbors.search import Norm
-from mibench.interface import Array, Context, Estimate, InputError, parameter
+from mibench.interface import Array, Context, Estimate, InputError, Shape, parameter
 from mibench.registry import register_estimator
 
 # Normals in 8 dimensions, n = 4000, k = 20: a norm of 4 makes the entropy's standard deviation 3 times that of one
@@ -91,12 +91,10 @@ class KozachenkoLeonenko(FromContinuousNeighbors):
         extra = {"norm_of_weights": norm} if debiased else {"by_k": by_k.tolist()}
         return Estimate(in_x + in_y - joint, diagnostics=diagnostics | extra, warnings=tuple(doubts))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Each point needs k others, and each constraint on the weights one more neighbour."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        needed = 1 + (dim_x + dim_y) // 4
+        reason = super().unsupported(shape)
+        needed = 1 + (shape.dim_x + shape.dim_y) // 4
         if reason is None and self.weights == "debiased" and max(self.ks) < needed:
-            reason = f"weights=debiased needs k >= {needed} in {dim_x} + {dim_y} dimensions, got {self.k}"
+            reason = f"weights=debiased needs k >= {needed} in {shape.dim_x} + {shape.dim_y} dimensions, got {self.k}"
         return reason

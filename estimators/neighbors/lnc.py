@@ -11,7 +11,7 @@ from mibench.estimators.neighbors.base import FromContinuousNeighbors
 from mibench.estimators.neighbors.boxes import chance_share, log_box_sizes
 from mibench.estimators.neighbors.doubts import geometry_doubts, repetition_doubts
 from mibench.estimators.neighbors.rectangles import Rectangles, rectangle_information, rectangles
-from mibench.interface import Array, Context, Estimate, parameter
+from mibench.interface import Array, Context, Estimate, Shape, parameter
 from mibench.registry import register_estimator
 
 # A rectangle narrower than this share of the volume is a line or plane whose width is made of rounding.
@@ -95,11 +95,9 @@ class LNC(FromContinuousNeighbors):
         alpha = chance_share(self.k, dim_x, dim_y) if self.alpha is None else self.alpha
         return math.log(alpha) if alpha > 0 else -math.inf
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Fewer neighbours than dimensions lie on a surface always."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and self.k <= dim_x + dim_y:
-            reason = f"needs k > {dim_x} + {dim_y} dimensions, got k = {self.k}"
+        reason = super().unsupported(shape)
+        if reason is None and self.k <= shape.dim_x + shape.dim_y:
+            reason = f"needs k > {shape.dim_x} + {shape.dim_y} dimensions, got k = {self.k}"
         return reason

@@ -11,7 +11,7 @@ from scipy.special import digamma
 from mibench.estimators.neighbors.base import FromNeighbors
 from mibench.estimators.neighbors.doubts import geometry_doubts
 from mibench.estimators.neighbors.search import Counts, Norm, count_within, strict_neighbors
-from mibench.interface import Array, Context, Estimate, parameter
+from mibench.interface import Array, Context, Estimate, are_discrete, parameter
 from mibench.registry import register_estimator
 
 # One of 3 labels near a normal Y with MI 0.25: where the neighbours of 3 in 4 points reach the next label the estimate
@@ -76,10 +76,8 @@ class MixedKSG(FromNeighbors):
             "median_radius": float(np.median(radii)),
             "repeated_points": int(np.count_nonzero(repeated.any(axis=1))),
         }
-        x_label, y_label = (
-            np.array(kinds or (False,) * block.shape[1])
-            for kinds, block in ((context.x_discrete, x), (context.y_discrete, y))
-        )
+        shape = context.shape_of(x, y)
+        x_label, y_label = are_discrete(shape.x), are_discrete(shape.y)
         doubts = [] if x_label.all() and y_label.all() else geometry_doubts(x[:, ~x_label], y[:, ~y_label])
         doubts += label_doubts(np.hstack([x[:, x_label], y[:, y_label]]), radii.max(axis=1))
         return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(doubts))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from mibench.estimators.neighbors.search import Counts, Norm, count_within, neighbor_radii
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 
@@ -37,7 +37,7 @@ class Ross(Estimator):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        label, block = (x, y) if context.x_discrete is not None and all(context.x_discrete) else (y, x)
+        label, block = (y, x) if "continuous" in context.shape_of(x, y).x else (x, y)
         _, classes, sizes = np.unique(label, axis=0, return_inverse=True, return_counts=True)
         shared = sizes[classes.ravel()] > 1
         classes, block = classes.ravel()[shared], np.ascontiguousarray(block[shared])
@@ -67,12 +67,10 @@ class Ross(Estimator):
         radii = neighbor_radii(block, [min(self.k, len(block) - 1)], norm=self.norm, threads=threads)[:, 0]
         return radii, count_within(block, radii, norm=self.norm, threads=threads)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """One side is the label, the other is continuous."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        one_kind_each = len({*x_discrete}) == len({*y_discrete}) == 1
+        reason = super().unsupported(shape)
+        one_kind_each = len({*shape.x}) == len({*shape.y}) == 1
         if reason is None and not one_kind_each:
             reason = "needs all columns of x discrete and all of y continuous, or the other way round"
         return reason

@@ -16,7 +16,7 @@ from mibench.estimators.variational.networks import Activation, Generators, Netw
 from mibench.estimators.variational.preparation import Codes, Margins, Rows, cross_split, encode, split, torch_threads
 from mibench.estimators.variational.reporting import averaged, reported
 from mibench.estimators.variational.training import Fit, Pairs, Schedule, train
-from mibench.interface import Array, Context, Estimate, Estimator, InputError, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, parameter
 
 FEWEST_POINTS = 50
 MOST_VALIDATED = 5000  # points per validation: stopping needs no more, and a validation should stay cheap
@@ -102,10 +102,8 @@ class Trained(Estimator, Generic[Network]):
 
     def encode(self, x: Array, y: Array, context: Context, training: Rows) -> tuple[Codes, Codes]:
         """Return what the networks see of x and y; everything fitted is of the training rows."""
-        return (
-            encode(x, context.x_discrete, training, self.margins),
-            encode(y, context.y_discrete, training, self.margins),
-        )
+        shape = context.shape_of(x, y)
+        return encode(x, shape.x, training, self.margins), encode(y, shape.y, training, self.margins)
 
     @property
     def numbers_per_step(self) -> int:
@@ -144,15 +142,13 @@ class Trained(Estimator, Generic[Network]):
         for stack in waiting.values():
             yield from trained(stack)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Three parts of too few points say nothing."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and n < FEWEST_POINTS:
-            reason = f"needs at least {FEWEST_POINTS} points to train, validate and evaluate, got {n}"
-        if reason is None and n < 2 * self.folds:
-            reason = f"needs at least 2 points to evaluate in each of {self.folds} folds, got {n} points"
+        reason = super().unsupported(shape)
+        if reason is None and shape.n < FEWEST_POINTS:
+            reason = f"needs at least {FEWEST_POINTS} points to train, validate and evaluate, got {shape.n}"
+        if reason is None and shape.n < 2 * self.folds:
+            reason = f"needs at least 2 points to evaluate in each of {self.folds} folds, got {shape.n} points"
         return reason
 
     def _prepared(self, sample: int, x: Array, y: Array, context: Context) -> Iterator[_Replica]:

@@ -89,7 +89,7 @@ def _draw(
 ) -> tuple[Sample, dict[str, Any]]:
     law = job.distribution
     sample = law.sample(job.n, np.random.default_rng(job.data_seed))
-    check_pair(sample.x, sample.y, estimator, law.x_discrete, law.y_discrete)
+    check_pair(sample.x, sample.y, estimator, law.sample_shape(job.n))
     if law not in truths:
         truths[law] = law.ground_truth(estimator.quantity)
     truth = truths[law]
@@ -110,8 +110,7 @@ def _context(work: Work, job: Job) -> Context:
         threads=work.threads,
         level=job.level,
         method=job.interval,
-        x_discrete=job.distribution.x_discrete,
-        y_discrete=job.distribution.y_discrete,
+        shape=job.distribution.sample_shape(job.n),
     )
 
 
