@@ -346,12 +346,12 @@ def _starts(
     _check_whole("seed", seed, 0)
     if threads is not None:
         _check_whole("threads", threads, 1)
-    level = check_interval(interval, level)
+    asked = check_interval(interval, level)
     found = _device(estimator, device)
     # Training waits for all threads after every small operation: on a machine with other work two threads took 2 to 5
     # times the CPU seconds of one, and as many times as long.
     many = threads or (1 if estimator.facts.trains and found == "cpu" else usable_cores())
-    return lambda shape: Context(np.random.default_rng(seed), found, many, level, interval, shape)
+    return lambda shape: Context(np.random.default_rng(seed), found, many, asked, shape)
 
 
 def _check_whole(name: str, value: object, low: int) -> None:

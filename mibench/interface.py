@@ -141,18 +141,25 @@ class GroundTruth:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """An interval that is asked for: the method by which it is found, see `mibench.intervals`, and its coverage."""
+
+    method: str
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
 class Context:
     """What an estimator may use besides the data: its own randomness, a device, threads, and the kind of each column.
 
-    An estimator draws random numbers from `rng` only. `level` and `method` describe the interval asked for (None: no
-    interval). `shape` holds the kinds of the columns; None means that all are continuous, see `shape_of`.
+    An estimator draws random numbers from `rng` only. `interval` is the one asked for, or None. `shape` holds the kinds
+    of the columns; None means that all are continuous, see `shape_of`.
     """
 
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     device: str = "cpu"
     threads: int = 1
-    level: float | None = None
-    method: str | None = None
+    interval: Interval | None = None
     shape: Shape | None = None
 
     def shape_of(self, x: Array, y: Array) -> Shape:

@@ -54,8 +54,7 @@ class Sliced(OverInner):
         onto_x, onto_y = (directions(self.slices, block.shape[1], self.dims, context.rng) for block in (x, y))
         shape = self._projected(context.shape_of(x, y))
         contexts = [
-            dataclasses.replace(context, rng=rng, level=None, method=None, shape=shape)
-            for rng in context.rng.spawn(self.slices)
+            dataclasses.replace(context, rng=rng, interval=None, shape=shape) for rng in context.rng.spawn(self.slices)
         ]
         values = np.full(self.slices, np.nan)
         doubts: list[str] = []

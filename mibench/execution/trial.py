@@ -108,8 +108,7 @@ def _context(work: Work, job: Job) -> Context:
         rng=np.random.default_rng(job.estimator_seed),
         device=work.device,
         threads=work.threads,
-        level=job.level,
-        method=job.interval,
+        interval=job.interval,
         shape=job.distribution.sample_shape(job.n),
     )
 
