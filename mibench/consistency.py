@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mibench.estimation import Progress, estimate, one_line
+from mibench.estimating import Estimation
+from mibench.estimation import Progress, one_line, start_of
 from mibench.inputs import Discrete, Pair, UnsupportedError, as_pair, check_supported
-from mibench.interface import Array, InputError, Kinds, are_discrete, kinds_of
+from mibench.interface import Array, InputError, Kinds, Sample, Shape, are_discrete, kinds_of
 from mibench.registry import EstimatorLike, make_estimator
 
 TOLERANCE = 0.05  # nats from 0, or a ratio's distance from 1: as much as a solved task may err by
@@ -97,7 +98,8 @@ def self_consistency(
             f"{made.label()} estimates {made.quantity}; the laws of self-consistency are those of MI"
         )
     pair = as_pair(x, y, x_discrete, y_discrete)
-    check_supported(made, pair.shape, pair.labels)
+    check_supported(made, pair)
+    start = start_of(made, seed, device, threads)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     shuffled = rng.permutation(pair.y)
     first, second = rng.permutation(len(pair.x))[: len(pair.x) // 2 * 2].reshape(2, -1)
@@ -105,12 +107,8 @@ def self_consistency(
     errors: dict[str, str] = {}
 
     def value(left: Array, right: Array, times: int = 1, more: Kinds = ()) -> float:
-        kinds_x = are_discrete(pair.shape.x * times).tolist()
-        kinds_y = are_discrete(pair.shape.y * times + more).tolist()
-        found = estimate(
-            left, right, made, seed=seed, x_discrete=kinds_x, y_discrete=kinds_y, device=device, threads=threads
-        )
-        return found.value
+        shape = Shape(len(left), pair.shape.x * times, pair.shape.y * times + more)
+        return Estimation(made, Sample(left, right, declared=shape), start).estimate().value
 
     def ask(name: str, left: Array, right: Array, times: int = 1, more: Kinds = ()) -> float | None:
         try:

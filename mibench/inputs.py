@@ -1,9 +1,9 @@
 """A user's own data: arrays, tensors and tables, checked once at the door.
 
 `as_columns` and `as_pair` turn what Python users have into float64 columns, each of them continuous or discrete; what
-`mibench.files` reads goes the same way. `check_pair` is the contract that every estimator relies on. Whatever cannot be
-used raises an `InputError` of one line. Rows are counted from 0, and x and y are paired by position: an index of a
-pandas object is not looked at.
+`mibench.files` reads goes the same way. `check_data` and `check_supported` are the contract that every estimator relies
+on. Whatever cannot be used raises an `InputError` of one line. Rows are counted from 0, and x and y are paired by
+position: an index of a pandas object is not looked at.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.interface import Array, Estimate, Estimator, EstimatorFacts, InputError, Kinds, Shape, kinds_of
+from mibench.interface import Array, Estimate, Estimator, EstimatorFacts, InputError, Kinds, Sample, Shape, kinds_of
 from mibench.registry import estimators, make_estimator, nearest
 
 if TYPE_CHECKING:
@@ -54,15 +54,9 @@ class Columns(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """Two variables that passed `check_data`: x (n, dim_x), y (n, dim_y), and their shape.
+class Pair(Sample):
+    """Two variables of a user that passed `check_data`; `labels` says of each discrete column what it is."""
 
-    `labels` says of each discrete column what it is.
-    """
-
-    x: Array
-    y: Array
-    shape: Shape
     labels: tuple[str, ...] = ()
 
 
@@ -71,7 +65,7 @@ def as_pair(x: Any, y: Any, x_discrete: Discrete = None, y_discrete: Discrete = 
     left, right = as_columns(x, "x", x_discrete), as_columns(y, "y", y_discrete)
     check_data(left.values, right.values, left.names, right.names)
     shape = Shape(len(left.values), left.kinds, right.kinds)
-    return Pair(left.values, right.values, shape, left.labels + right.labels)
+    return Pair(left.values, right.values, declared=shape, labels=left.labels + right.labels)
 
 
 def as_columns(values: Any, name: str, discrete: Discrete = None) -> Columns:
@@ -215,12 +209,6 @@ def _asked_kinds(discrete: Discrete, name: str, names: Names, count: int) -> tup
 # What every estimator relies on
 
 
-def check_pair(x: Array, y: Array, estimator: Estimator, shape: Shape) -> None:
-    """Check that two arrays of shape (n, dim_x) and (n, dim_y) can be used, and by this estimator."""
-    check_data(x, y)
-    check_supported(estimator, shape)
-
-
 def check_data(x: Array, y: Array, x_names: Names = None, y_names: Names = None) -> None:
     """Refuse unequal rows, fewer than 2 rows, missing or infinite values, and constant columns."""
     if len(x) != len(y):
@@ -257,16 +245,14 @@ def check_finite(values: Array, name: str, names: Names = None) -> None:
     )
 
 
-def check_supported(estimator: Estimator, shape: Shape, labels: tuple[str, ...] = ()) -> None:
-    """Refuse data that this estimator cannot use; where that is for the kinds of columns, say who can.
-
-    `labels` says of each discrete column what it is, as in `Pair`.
-    """
-    reason = estimator.unsupported(shape)
+def check_supported(estimator: Estimator, sample: Sample) -> None:
+    """Refuse data that this estimator cannot use; where that is for the kinds of columns, say who can."""
+    reason = estimator.unsupported(sample.shape)
     if reason is None:
         return
-    if any(estimator.unsupported(other) is None for other in _other_kinds(shape)):
-        reason = "; ".join([reason, *about_kinds(estimator, [shape], labels)])
+    if any(estimator.unsupported(other) is None for other in _other_kinds(sample.shape)):
+        labels = sample.labels if isinstance(sample, Pair) else ()
+        reason = "; ".join([reason, *about_kinds(estimator, [sample.shape], labels)])
     raise UnsupportedError(f"{estimator.label()}: {reason}")
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
+from mibench.estimating import Estimation, Start
 from mibench.files import as_labels, drop_missing, mostly_distinct, read_table, repeated_rows, select, select_pair
 from mibench.inputs import (
     UnsupportedError,
@@ -20,10 +21,9 @@ from mibench.inputs import (
     as_pair,
     check_data,
     check_estimate,
-    check_pair,
     check_supported,
 )
-from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, are_discrete
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Sample, Shape, are_discrete
 from mibench.registry import make_estimator
 
 NAN = float("nan")
@@ -303,16 +303,16 @@ class Two(Estimator):
 def test_what_the_estimator_does_not_support() -> None:
     x, y = np.arange(4.0)[:, None], np.arange(4.0)[::-1, None] ** 2
     made = make_estimator(Two)
-    check_pair(x, y, made, Shape.continuous(4, 1, 1))
+    Estimation(made, Sample(x, y), Start(0)).check()
     with pytest.raises(InputError) as caught:
-        check_pair(x, y, made, Shape(4, ("discrete",), ("continuous",)))
+        Estimation(made, Sample(x, y, declared=Shape(4, ("discrete",), ("continuous",))), Start(0)).check()
     start = "Two: mixed columns are not supported (only continuous); labels beside numbers are accepted by "
     assert line_of(caught).startswith(start)
     with pytest.raises(InputError) as caught:
-        check_pair(x, np.ones((4, 1)), made, Shape.continuous(4, 1, 1))
+        Estimation(made, Sample(x, np.ones((4, 1))), Start(0)).check()
     assert line_of(caught) == "y is constant; leave out columns that do not vary"
     with pytest.raises(InputError) as caught:
-        check_pair(x[:2], y[:2], make_estimator("cca"), Shape.continuous(2, 1, 1))
+        Estimation(make_estimator("cca"), Sample(x[:2], y[:2]), Start(0)).check()
     assert line_of(caught) == "cca: needs more points than dim_x + dim_y = 2, got 2"
 
 
@@ -556,17 +556,17 @@ MIXED = pd.DataFrame({"age": np.arange(40.0), "sex": ["f", "m"] * 20, "city": ["
 def test_who_takes_such_columns_is_said(x: list[str], y: list[str], spec: str, line: str) -> None:
     pair = as_pair(MIXED[x], MIXED[y])
     with pytest.raises(UnsupportedError) as caught:
-        check_supported(make_estimator(spec), pair.shape, pair.labels)
+        check_supported(make_estimator(spec), pair)
     assert line_of(caught).startswith(line)
     for name in line_of(caught).rpartition(" accepted by ")[2].split(", "):
         assert name != spec
-        check_supported(make_estimator(name), pair.shape, pair.labels)
+        check_supported(make_estimator(name), pair)
 
 
 def test_what_hangs_on_no_kind_is_said_alone() -> None:
     pair = as_pair(MIXED[["age"]][:5], MIXED[["sex"]][:5])
     with pytest.raises(UnsupportedError) as caught:
-        check_supported(make_estimator("mixed-ksg[k=9]"), pair.shape, pair.labels)
+        check_supported(make_estimator("mixed-ksg[k=9]"), pair)
     assert line_of(caught) == "mixed-ksg: needs more than k = 9 points, got 5"
 
 

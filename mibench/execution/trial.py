@@ -15,7 +15,7 @@ import numpy as np
 
 from mibench.execution.messages import Job, Work
 from mibench.failures import place_of
-from mibench.inputs import check_estimate, check_pair
+from mibench.inputs import check_data, check_estimate, check_supported
 from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
 from mibench.intervals import with_interval
 from mibench.store import plain
@@ -89,7 +89,8 @@ def _draw(
 ) -> tuple[Sample, dict[str, Any]]:
     law = job.distribution
     sample = law.sample(job.n, np.random.default_rng(job.data_seed))
-    check_pair(sample.x, sample.y, estimator, law.sample_shape(job.n))
+    check_data(sample.x, sample.y)
+    check_supported(estimator, sample)
     if law not in truths:
         truths[law] = law.ground_truth(estimator.quantity)
     truth = truths[law]
