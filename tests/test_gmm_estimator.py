@@ -183,7 +183,7 @@ def test_normal_scores_take_skewed_margins_away() -> None:
     assert estimate(np.exp(x), y**3).diagnostics["components"] > 1
 
 
-def test_doubts_are_said() -> None:
+def test_warnings_are_said() -> None:
     x, y = gaussian_pair(300, 1, 0.5, 9)
 
     def said(text: str, found: Estimate) -> bool:

@@ -558,8 +558,8 @@ def test_dsmi_is_that_of_the_authors(case: str, bandwidth: int, t: int, bits: fl
 
 @pytest.mark.parametrize("case", sorted({case for case, *_ in PUBLISHED}))
 def test_categories_are_those_of_the_authors(case: str) -> None:
-    labels, doubts = categories(published(f"{case}_Y"), discrete=False)
-    assert not doubts
+    labels, warnings = categories(published(f"{case}_Y"), discrete=False)
+    assert not warnings
     clusters = published(f"{case}_clusters")[:, 0]
     assert (labels == np.unique(clusters, return_inverse=True)[1]).all()
 

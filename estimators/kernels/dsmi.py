@@ -64,7 +64,7 @@ class DSMI(Estimator):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        labels, doubts = categories(y, "continuous" not in context.shape_of(x, y).y)
+        labels, of_categories = categories(y, "continuous" not in context.shape_of(x, y).y)
         sizes = np.bincount(labels)
         if sizes.max() > LARGEST_CATEGORY:
             raise InputError(f"dsmi: a category of Y has {sizes.max()} points; at most {LARGEST_CATEGORY} are accepted")
@@ -78,7 +78,7 @@ class DSMI(Estimator):
         within = np.array([dse(x[labels == b], sigma, self.t) for b in range(len(sizes))])
         weights = sizes / len(x)
         entropy, limit = float(weights @ free), float(weights @ np.log(sizes))
-        warnings = list(doubts)
+        warnings = list(of_categories)
         if entropy > 0.99 * limit:
             warnings.append("hardly any kernel reaches another point: the bandwidth is too small, or categories are")
         diagnostics = {"bandwidth": sigma, "categories": len(sizes), "entropy": entropy, "largest_entropy": limit}

@@ -9,7 +9,7 @@ import numpy as np
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
 from mibench.estimators.neighbors.boxes import chance_share, log_box_sizes
-from mibench.estimators.neighbors.doubts import geometry_doubts, repetition_doubts
+from mibench.estimators.neighbors.data_warnings import geometry_warnings, repetition_warnings
 from mibench.estimators.neighbors.rectangles import Rectangles, rectangle_information, rectangles
 from mibench.interface import Array, Context, Estimate, Shape, parameter
 from mibench.registry import register_estimator
@@ -72,15 +72,15 @@ class LNC(FromContinuousNeighbors):
                 with np.errstate(invalid="ignore"):  # infinity less infinity
                     correction += inside[inside < self._log_alpha(dim, 0)].sum() / len(x)
         value = float(rectangle_information(x, y, sides, context.threads).mean() + correction)
-        doubts = geometry_doubts(x, y) + repetition_doubts(sides.radii, self.ks)
+        warnings = geometry_warnings(x, y) + repetition_warnings(sides.radii, self.ks)
         flat = int(np.count_nonzero(shares[narrow] < math.log(ROUNDING)))
         if flat:
-            doubts.append(
+            warnings.append(
                 f"the neighbours of {flat} of {len(x)} points lie on a line or a surface, up to rounding: the "
                 "estimate is infinite, no number, or finite by rounding only"
             )
         diagnostics = {"corrected_share": float(narrow.mean()), "correction": float(correction)}
-        return Estimate(value, diagnostics=diagnostics, warnings=tuple(doubts))
+        return Estimate(value, diagnostics=diagnostics, warnings=tuple(warnings))
 
     def _log_shares(self, x: Array, y: Array, sides: Rectangles, threads: int) -> Array:
         """log(W_i / V_i) of each point (n,); 0 where the rectangle has no volume that could be smaller."""

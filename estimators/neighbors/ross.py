@@ -51,17 +51,17 @@ class Ross(Estimator):
             radii[members], own[members] = self._within_class(block[members], context.threads)
         everyone = count_within(block, radii, norm=self.norm, threads=context.threads)
         terms = digamma(own) - digamma(sizes[classes]) - digamma(everyone)
-        doubts = []
+        warnings = []
         if alone:
-            doubts.append(f"{alone} of {len(x)} points have a label that no other point has, and are left out")
+            warnings.append(f"{alone} of {len(x)} points have a label that no other point has, and are left out")
         small = int(np.count_nonzero((sizes > 1) & (sizes <= self.k)))
         if small:
             labels = "1 label has" if small == 1 else f"{small} labels have"
-            doubts.append(f"{labels} {self.k} or fewer points: there the last neighbour sets the radius")
+            warnings.append(f"{labels} {self.k} or fewer points: there the last neighbour sets the radius")
         repeated = int(np.count_nonzero(radii == 0))
         if repeated:
-            doubts.append(f"{repeated} of {n} points coincide with {self.k} or more others of their label")
-        return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
+            warnings.append(f"{repeated} of {n} points coincide with {self.k} or more others of their label")
+        return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
 
     def _within_class(self, block: Array, threads: int) -> tuple[Array, Counts]:
         radii = neighbor_radii(block, [min(self.k, len(block) - 1)], norm=self.norm, threads=threads)[:, 0]

@@ -57,25 +57,29 @@ class Sliced(OverInner):
             dataclasses.replace(context, rng=rng, interval=None, shape=shape) for rng in context.rng.spawn(self.slices)
         ]
         values = np.full(self.slices, np.nan)
-        doubts: list[str] = []
+        of_slices: list[str] = []
         at_once = max(NUMBERS_AT_ONCE // (2 * self.dims * len(x)), 1)
         for start in range(0, self.slices, at_once):
             part = slice(start, start + at_once)
             xs, ys = ([block @ axes for axes in onto[part]] for block, onto in ((x, onto_x), (y, onto_y)))
             for index, estimate in self.inner.estimate_batch(xs, ys, contexts[part]):
                 values[start + index] = estimate.value
-                doubts += estimate.warnings[:1]
+                of_slices += estimate.warnings[:1]
         diagnostics = {
             "slices": self.slices,
             "standard_error": float(values.std(ddof=1) / math.sqrt(self.slices)),
             "smallest_slice": float(values.min()),
             "largest_slice": float(values.max()),
         }
-        warnings = (
-            (f"{len(doubts)} of {self.slices} slices come with warnings, such as: {doubts[0]}",) if doubts else ()
-        )
+        warnings = []
+        if of_slices:
+            warnings.append(f"{len(of_slices)} of {self.slices} slices come with warnings, such as: {of_slices[0]}")
         return Estimate(
-            float(values.mean()), quantity=self.quantity, bound=self.bound, diagnostics=diagnostics, warnings=warnings
+            float(values.mean()),
+            quantity=self.quantity,
+            bound=self.bound,
+            diagnostics=diagnostics,
+            warnings=tuple(warnings),
         )
 
     def unsupported(self, shape: Shape) -> str | None:
