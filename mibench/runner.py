@@ -72,7 +72,7 @@ class Request:
 def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     """Turn a request into trials; with notes for the user, and the name of the GPU that they run on."""
     _check_counts(request)
-    level = check_interval(request.interval, request.level)
+    interval = check_interval(request.interval, request.level)
     read_again()
     made = [make_estimator(spec) for spec in _expanded(estimators, request.estimators)]
     groups, notes = _task_groups(request)
@@ -81,7 +81,7 @@ def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     for tasks, ns, default_seeds in groups:
         count = default_seeds if request.seeds is None else request.seeds
         seeds = range(request.first_seed, request.first_seed + count)
-        planned += make_trials(made, tasks, ns, seeds, device, interval=request.interval, level=level)
+        planned += make_trials(made, tasks, ns, seeds, device, interval=interval)
     trials = distinct(planned)
     if trials and all(trial.skip for trial in trials):
         first = trials[0]

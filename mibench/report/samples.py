@@ -108,10 +108,10 @@ class _Column:
 
 
 def _first_columns(distribution: JointDistribution, sample: Sample) -> dict[str, _Column]:
-    columns = {}
-    for name, block, kinds in (("x", sample.x, distribution.x_discrete), ("y", sample.y, distribution.y_discrete)):
+    columns, shape = {}, distribution.sample_shape(len(sample.x))
+    for name, block, kinds in (("x", sample.x, shape.x), ("y", sample.y, shape.y)):
         for index in range(min(2, block.shape[1])):
-            columns[f"${name}_{index + 1}$"] = _Column(block[:, index], discrete=kinds[index])
+            columns[f"${name}_{index + 1}$"] = _Column(block[:, index], discrete=kinds[index] == "discrete")
     return columns
 
 
