@@ -17,7 +17,7 @@ from mibench.estimating import Estimation, Start, points_together
 from mibench.execution.messages import Job, Work
 from mibench.failures import place_of
 from mibench.interface import Estimate, GroundTruth, InputError, JointDistribution
-from mibench.store import plain
+from mibench.rows.row import plain
 
 _CURVE_POINTS = 200
 
