@@ -129,14 +129,15 @@ def estimate_many(
     """
     if isinstance(estimators, str):
         items = registry.split_list(estimators)
-        estimators = [name for item in items for name in registry.estimators.expand(item)]
+        estimators = [spec for item in items for spec in registry.estimators.specs(item)]
     if not estimators:
         raise InputError("no estimator is named; `mibench list estimators` shows all")
-    made = [make_estimator(spec) for spec in estimators]
+    specs = [registry.estimators.spec(one) if isinstance(one, str) else one for one in estimators]
+    made = [make_estimator(spec) for spec in specs]
     pair = as_pair(x, y, x_discrete, y_discrete)
     starts = [_starts(one, seed, device, threads, interval=interval, level=level) for one in made]
     outcomes = []
-    for spec, one, fresh in zip(estimators, made, starts, strict=True):
+    for spec, one, fresh in zip(specs, made, starts, strict=True):
         result, error = None, None
         status: Status = "ok"
         start = time.perf_counter()
@@ -152,7 +153,7 @@ def estimate_many(
             if not math.isfinite(result.value):
                 status, error = "nonfinite", f"the estimate is {result.value}"
             result = with_interval(one, result, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
-        name = spec if isinstance(spec, str) else registry.full_spec(one)
+        name = spec.text if isinstance(spec, registry.Spec) else registry.full_spec(one)
         outcomes.append(Outcome(name, one, result, status, error, wall_s))
         if progress is not None:
             progress(len(outcomes), len(made))

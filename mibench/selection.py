@@ -30,7 +30,6 @@ from typing import Any
 from mibench import reference, suites
 from mibench.files import read_parquet
 from mibench.interface import Estimator, InputError, JointDistribution, parameter_named
-from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
 from mibench.registry import (
     distributions,
@@ -43,6 +42,7 @@ from mibench.registry import (
     write_value,
 )
 from mibench.store import COLUMNS, DEFAULT_STORE, Store, plain
+from mibench.tasks import make_task, suite_tasks
 
 Row = dict[str, Any]
 _NEEDED = ("estimator", "distribution", "dim_x", "dim_y", "n", "seed", "status", "estimate", "quantity")
@@ -228,7 +228,7 @@ def _is_estimator(text: str, row: Mapping[str, Any]) -> bool:
     if not known:
         return all(write_value(row["params"].get(key)) == value for key, value in spec.parameters.items())
     full = spec if ".py:" in spec.name else dataclasses.replace(spec, name=row["estimator"])
-    made = make_estimator(str(full))
+    made = make_estimator(full)
     asked = plain(parameter_values(made))
     keys = [info.stored_name for key in spec.parameters if (info := parameter_named(type(made), key))]
     return all(row["params"].get(key, _AT_DEFAULT) == asked.get(key, _AT_DEFAULT) for key in keys)
@@ -236,8 +236,8 @@ def _is_estimator(text: str, row: Mapping[str, Any]) -> bool:
 
 def _check_estimator(text: str) -> None:
     """Refuse a name that nothing has, and parameters that it does not take."""
-    for name in estimators.expand(text):
-        make_estimator(name)
+    for spec in estimators.specs(text):
+        make_estimator(spec)
 
 
 @functools.cache
@@ -304,13 +304,13 @@ def _name_as(text: str, kind: tuple[str, int, int], *, whole: bool) -> str | Non
     stored, dim_x, dim_y = kind
     if stored == text.strip():
         return stored
-    spec = parse_spec(distributions.resolve(text))
+    spec = distributions.spec(text)
     if set("*?") & set(spec.name) and ".py:" not in spec.name:
         if not any(fnmatch.fnmatchcase(name, spec.name) for name in (stored, parse_spec(stored).name)):
             return None
         if not spec.parameters:
             return stored
-        text = str(dataclasses.replace(spec, name=parse_spec(distributions.resolve(stored)).name))
+        text = str(dataclasses.replace(spec, name=distributions.spec(stored).name))
     law, asked = _law(stored, dim_x, dim_y), _law(text, dim_x, dim_y)
     if law is None or asked is None or law.facts.name != asked.facts.name:
         return None
@@ -333,8 +333,8 @@ def _law(text: str, dim_x: int, dim_y: int) -> JointDistribution | None:
 
 
 def _check_distribution(text: str) -> None:
-    for name in distributions.expand(text):
-        make_task(name)
+    for spec in distributions.specs(text):
+        make_task(spec)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -18,11 +18,12 @@ from scipy import stats
 from mibench import cli, display, reference, runner
 from mibench.compare import beside, prepare
 from mibench.interface import InputError
-from mibench.plan import make_task, make_trials
+from mibench.plan import make_trials
 from mibench.registry import make_estimator
 from mibench.report import comparison
 from mibench.selection import select
 from mibench.store import Store
+from mibench.tasks import make_task
 
 ROOT = Path(__file__).parents[1]
 # What a newcomer writes: the formula of cca by determinants.

@@ -17,10 +17,11 @@ import pytest
 
 from mibench import cli, reference, suites
 from mibench.interface import InputError
-from mibench.plan import make_task, make_trials
+from mibench.plan import make_trials
 from mibench.registry import estimators, make_estimator
 from mibench.selection import Filters, select
 from mibench.store import Store
+from mibench.tasks import make_task
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks/reference.py"

@@ -14,10 +14,11 @@ import pytest
 
 from mibench import display
 from mibench.interface import InputError
-from mibench.plan import make_task, make_trials
+from mibench.plan import make_trials
 from mibench.registry import make_estimator
 from mibench.selection import Filters, select
 from mibench.store import Store
+from mibench.tasks import make_task
 
 COMMON = {"status": "ok", "created_utc": "now", "environment": "here", "diagnostics": {"k": [1]}, "warnings": []}
 TASKS = [

@@ -8,10 +8,10 @@ from typing import Any
 
 from mibench import display, scoring
 from mibench.interface import InputError
-from mibench.plan import make_task
 from mibench.report import marked
 from mibench.report.formats import Entry, Table, written
 from mibench.report.tables import estimator_names
+from mibench.tasks import make_task
 
 Row = Mapping[str, Any]
 _ORDERS = {"spearman": "Spearman", "kendall": "Kendall", "auc": "AUC", "saturation": "saturation"}

@@ -13,11 +13,11 @@ import mibench
 from mibench import display
 from mibench.display import STALE
 from mibench.interface import InputError
-from mibench.plan import make_task
 from mibench.registry import nearest
 from mibench.report import KINDS, marked, samples
 from mibench.report.figures import STYLE, Drawn
 from mibench.scoring import DEFAULT_RULE, Solved, cells
+from mibench.tasks import make_task
 
 _OF_ROWS = ("learning",)
 SOLVED = ("heatmap",)  # which tasks are solved is seen in it
