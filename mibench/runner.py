@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -27,7 +27,8 @@ from mibench.registry import (
     make_estimator,
     nearest,
 )
-from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
+from mibench.rows.row import STATUSES, Row, plain
+from mibench.rows.store import DEFAULT_STORE, Store
 from mibench.tasks import Task, make_task, suite_tasks
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Watcher(Protocol):
     def begin(self, planned: int, found: int, stale: int) -> None:
         """All trials are planned; `found` of them are stored, `stale` are run again since the code has changed."""
 
-    def ended(self, row: dict[str, Any]) -> None:
+    def ended(self, row: Row) -> None:
         """A trial has ended and its row is stored."""
 
 
@@ -143,7 +144,7 @@ def run_trials(
     keep_stale: bool = False,
     gpu: str | None = None,
     watcher: Watcher | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return the rows of all trials, in their order: those stored already, and those run now.
 
     A stored row counts unless its code has changed (then it is stale, and kept only where `keep_stale` says so) or its
@@ -171,7 +172,7 @@ def run_trials(
     return [{**rows[trial.run_key], "distribution": trial.task.name} for trial in trials]
 
 
-def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[dict[str, Any]]:
+def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[Row]:
     runnable = [trial for trial in missing if trial.skip is None]
     jobs = resolve_jobs(limits, runnable)
     identity = store.add_environment(environment(resolve_threads(jobs), jobs, gpu))
@@ -181,9 +182,7 @@ def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: st
         yield from _stored(ended, store, identity)
 
 
-def _stored(
-    ended: Sequence[tuple[Trial, dict[str, Any]]], store: Store, environment_id: str
-) -> Iterator[dict[str, Any]]:
+def _stored(ended: Sequence[tuple[Trial, Mapping[str, object]]], store: Store, environment_id: str) -> Iterator[Row]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     empty = {"diagnostics": {}, "warnings": [], "environment": environment_id, "created_utc": now}
     if ended:

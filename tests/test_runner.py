@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import mibench
 from mibench.execution.local import Limits
 from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
 from mibench.plan import make_trials
+from mibench.rows.row import Row
+from mibench.rows.store import Store
 from mibench.runner import Request, plan, run, run_trials
 from mibench.scoring import summarise
-from mibench.store import Store
 
 ROOT = Path(mibench.__file__).parents[1]
 FAULTY = Path(__file__).with_name("faulty.py")
@@ -52,12 +53,12 @@ class Told:
 
     def __init__(self) -> None:
         self.begun: list[tuple[int, int, int]] = []
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
 
     def begin(self, planned: int, found: int, stale: int) -> None:
         self.begun.append((planned, found, stale))
 
-    def ended(self, row: dict[str, Any]) -> None:
+    def ended(self, row: Row) -> None:
         assert self.begun
         self.rows.append(row)
 
@@ -74,7 +75,7 @@ class Folder:
 
     def run(
         self, estimator: str = "Mine", n: Sequence[int] = (50,), seeds: int = 3, **options: Any
-    ) -> tuple[list[dict[str, Any]], Told]:
+    ) -> tuple[Sequence[Mapping[str, Any]], Told]:
         trials, _, _ = plan(Request([f"{self.own}:{estimator}"], ["independent"], dim_x=1, dim_y=1, n=n, seeds=seeds))
         store, told = Store(self.store), Told()
         try:
@@ -82,7 +83,7 @@ class Folder:
         finally:
             store.close()
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> Sequence[Mapping[str, Any]]:
         store = Store(self.store)
         rows = store.rows()
         store.close()

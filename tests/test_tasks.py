@@ -148,9 +148,9 @@ def test_published_ids_keep_their_name() -> None:
 
 
 def test_ids_and_objects_inside_of_others_take_size_and_mi() -> None:
-    for spec in ("asinh[base=1v1-normal-0.75]", "half-cube[base=gaussian-sparse[mi=0.3]]"):
+    for text in ("asinh[base=1v1-normal-0.75]", "half-cube[base=gaussian-sparse[mi=0.3]]"):
         with pytest.raises(InputError, match="takes no --mi"):
-            make_task(spec, mi=0.7)
+            make_task(text, mi=0.7)
     spec = distributions.spec("half-cube[base= gaussian-sparse]")
     assert spec.text == "half-cube[base= gaussian-sparse]"
     task = make_task(spec, 3, 4, mi=0.7)

@@ -18,7 +18,7 @@ from mibench.failures import place_of
 from mibench.inputs import check_estimate, check_pair
 from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
 from mibench.intervals import with_interval
-from mibench.store import plain
+from mibench.rows.row import plain
 
 _CURVE_POINTS = 200
 
