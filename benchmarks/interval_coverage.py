@@ -24,8 +24,9 @@ from scipy import stats
 
 from mibench.interface import Context, Interval
 from mibench.intervals import METHODS, with_interval
-from mibench.plan import Trial, make_trials, suite_tasks
+from mibench.plan import Trial, make_trials
 from mibench.registry import make_estimator
+from mibench.tasks import suite_tasks
 
 ESTIMATORS = ("cca", "gaussian-copula", "ksg", "kl", "binning")
 TASKS = ("gaussian-sparse", "asinh[base=student]", "independent")

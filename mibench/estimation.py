@@ -126,16 +126,17 @@ def estimate_many(
     """
     if isinstance(estimators, str):
         items = registry.split_list(estimators)
-        estimators = [name for item in items for name in registry.estimators.expand(item)]
+        estimators = [spec for item in items for spec in registry.estimators.specs(item)]
     if not estimators:
         raise InputError("no estimator is named; `mibench list estimators` shows all")
-    made = [make_estimator(spec) for spec in estimators]
+    specs = [registry.estimators.spec(one) if isinstance(one, str) else one for one in estimators]
+    made = [make_estimator(spec) for spec in specs]
     pair = as_pair(x, y, x_discrete, y_discrete)
     asked = check_interval(interval, level)
     estimations = [Estimation(one, pair, start_of(one, seed, device, threads, asked)) for one in made]
     outcomes = []
-    for spec, one in zip(estimators, estimations, strict=True):
-        name = spec if isinstance(spec, str) else registry.full_spec(one.estimator)
+    for spec, one in zip(specs, estimations, strict=True):
+        name = spec.text if isinstance(spec, registry.Spec) else registry.full_spec(one.estimator)
         outcomes.append(_outcome(name, one))
         if progress is not None:
             progress(len(outcomes), len(made))

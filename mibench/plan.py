@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import json
-import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mibench import intervals, suites
-from mibench.interface import Estimator, InputError, Interval, JointDistribution, parameters_of
+from mibench import intervals
+from mibench.interface import Estimator, InputError, Interval, JointDistribution
 from mibench.provenance import code_hash
-from mibench.registry import (
-    DistributionLike,
-    Spec,
-    distributions,
-    full_spec,
-    make_distribution,
-    parameter_values,
-    parse_spec,
-)
+from mibench.registry import parameter_values
+from mibench.tasks import Task
 
 DTYPE = "float64"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A joint distribution under the name that its rows carry."""
-
-    name: str
-    distribution: JointDistribution
 
 
 @dataclass(frozen=True)
@@ -147,84 +130,6 @@ def distinct(trials: Iterable[Trial]) -> list[Trial]:
                 "rename one of them"
             )
     return list(kept.values())
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Tasks and their size
-
-
-def suite_tasks(
-    name: str, dim_x: int | None = None, dim_y: int | None = None, mi: float | None = None
-) -> tuple[list[Task], list[str]]:
-    """Return the tasks of a suite at the size asked for, and the names of those whose MI stays what it is.
-
-    Every task must take the dimensions; `mi` goes to the tasks that take it, of which there must be one.
-    """
-    suite, tasks, unchanged = suites.load(name), [], []
-    for entry in suite.tasks:
-        task, took_mi = _sized(entry.name, entry.distribution, dim_x, dim_y, mi)
-        tasks.append(task)
-        if mi is not None and not took_mi:
-            unchanged.append(entry.name)
-    if mi is not None and len(unchanged) == len(tasks):
-        raise InputError(f"no task of suite {name!r} takes --mi; their MI is fixed")
-    return tasks, unchanged
-
-
-def make_task(
-    spec: DistributionLike,
-    dim_x: int | None = None,
-    dim_y: int | None = None,
-    mi: float | None = None,
-) -> Task:
-    """Make a task of a distribution, at the size and MI asked for."""
-    if not isinstance(spec, str):
-        law = make_distribution(spec)
-        _check_size(full_spec(law), law, dim_x, dim_y)
-        if mi is not None:
-            raise InputError(f"{full_spec(law)} is an object with its own MI; --mi does not change it")
-        return Task(full_spec(law), law)
-    task, took_mi = _sized(spec.strip(), spec, dim_x, dim_y, mi)
-    if mi is not None and not took_mi:
-        raise InputError(f"{spec} takes no --mi; its MI is fixed by its other parameters")
-    return task
-
-
-def _sized(name: str, text: str, dim_x: int | None, dim_y: int | None, mi: float | None) -> tuple[Task, bool]:
-    given = parse_spec(distributions.resolve(text))
-    with_mi = _fill(given, {"mi": mi}) if mi is not None else given
-    took_mi = with_mi != given
-    sizes = {"dim_x": dim_x, "dim_y": dim_y}
-    law = make_distribution(str(_fill(with_mi, {key: size for key, size in sizes.items() if size is not None})))
-    _check_size(name, law, dim_x, dim_y)
-    return Task(str(with_mi) if took_mi else name, law), took_mi
-
-
-def _check_size(name: str, law: JointDistribution, dim_x: int | None, dim_y: int | None) -> None:
-    for size, asked, option in ((law.dim_x, dim_x, "--dim-x"), (law.dim_y, dim_y, "--dim-y")):
-        if asked is not None and asked != size:
-            raise InputError(
-                f"{name} is {law.dim_x} x {law.dim_y}, a fixed size; {option} {asked} does not apply to it"
-            )
-
-
-def _fill(spec: Spec, values: dict[str, Any]) -> Spec:
-    """Set parameters that a distribution, or the one that it wraps, takes and that the text leaves open."""
-    cls = distributions.find(spec.name)
-    accepted, hints = parameters_of(cls), typing.get_type_hints(cls)
-    filled = dict(spec.parameters)
-    for key, info in accepted.items():
-        if isinstance(hints[key], type) and issubclass(hints[key], JointDistribution):
-            # A mixture's MI is not its base's: only a map that keeps MI passes --mi on.
-            inner = {name: value for name, value in values.items() if name != "mi" or cls.keeps_mi}
-            base = filled.get(key) or (full_spec(info.default) if isinstance(info.default, JointDistribution) else "")
-            if base and inner:
-                filled[key] = str(_fill(parse_spec(distributions.resolve(base)), inner))
-    if {"dim_x", "dim_y"} <= accepted.keys():
-        filled |= {key: str(values[key]) for key in ("dim_x", "dim_y") if key in values and key not in filled}
-    if "mi" in accepted and "mi" in values and not {"mi", "rho"} & filled.keys():
-        filled["mi"] = repr(float(values["mi"])).removesuffix(".0")  # every digit: the truth is the MI asked for
-    return dataclasses.replace(spec, parameters=filled)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ from mibench import suites
 from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
 from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.intervals import check_interval
-from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
+from mibench.plan import Trial, distinct, make_trials
 from mibench.provenance import environment, has_gpu_files, read_again
 from mibench.registry import (
     Catalogue,
     DistributionLike,
     EstimatorLike,
+    Spec,
     distributions,
     estimators,
     make_estimator,
@@ -28,6 +29,7 @@ from mibench.registry import (
 )
 from mibench.rows.row import STATUSES, Row, plain
 from mibench.rows.store import DEFAULT_STORE, Store
+from mibench.tasks import Task, make_task, suite_tasks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,10 +129,10 @@ def _task_groups(request: Request) -> tuple[list[tuple[list[Task], Sequence[int]
 
 
 def _expanded(
-    catalogue: Catalogue[Named], specs: Sequence[str | Named | type[Named]]
-) -> list[str | Named | type[Named]]:
-    """Replace globs by the names that they stand for."""
-    return [one for spec in specs for one in (catalogue.expand(spec) if isinstance(spec, str) else [spec])]
+    catalogue: Catalogue[Named], specs: Sequence[str | Spec | Named | type[Named]]
+) -> list[Spec | Named | type[Named]]:
+    """Parse texts; a glob becomes the specifications that it stands for."""
+    return [one for spec in specs for one in (catalogue.specs(spec) if isinstance(spec, str) else [spec])]
 
 
 def run_trials(

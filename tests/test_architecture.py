@@ -65,12 +65,15 @@ def allowed(module: str, imported: str) -> bool:
     """Whether the arrow module -> imported belongs to the architecture."""
     if within(imported, *BARE):
         return False  # the same file under a second name would register its objects twice
-    if module in ("mibench.interface", "mibench.bibliography", "mibench.data"):
+    if module in ("mibench.parameters", "mibench.bibliography", "mibench.data"):
         return False
+    if module == "mibench.interface":
+        return imported == "mibench.parameters"
     if module == "mibench.suites":
         return imported == "mibench.interface"
-    if module == "mibench.registry":
-        return imported in ("mibench.bibliography", "mibench.interface", "mibench.suites")
+    if within(module, "mibench.registry"):
+        below = ("mibench.bibliography", "mibench.interface", "mibench.parameters", "mibench.suites")
+        return imported in below or within(imported, "mibench.registry")
     if within(module, "mibench.training"):
         return imported == "mibench.interface" or within(imported, "mibench.training")
     if within(module, "mibench.distributions"):

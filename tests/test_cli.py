@@ -660,12 +660,12 @@ def test_show_says_what_it_is(name: str, run: Run) -> None:
     assert (code, err) == (0, "")
     catalogue: Any = registry.estimators if name in registry.estimators.entries() else registry.distributions
     facts = catalogue.entries()[name].facts
-    assert out.startswith(f"{name} ({catalogue.kind}, family {facts.family}, version {facts.version})\n\n")
+    assert out.startswith(f"{name} ({catalogue.kind.name}, family {facts.family}, version {facts.version})\n\n")
     assert facts.summary in out
     assert re.search(r"I\S* (=|>=|<=|~) |W_1\(.*\) = |^MI  ", out, re.MULTILINE)
     assert "\ncitation   " in out
     assert not re.search(r"[\\{}]", out.partition("\ncitation   ")[2])
-    if catalogue.kind == "distribution":
+    if catalogue.kind.name == "distribution":
         assert re.search(r"\ntruth      -?\d+\.\d+ nats \(.*\) at \d+ x \d+\n", out)
     for parameter in parameters_of(catalogue.find(name)):
         assert re.search(rf" {parameter} [^;]*.*; (default .+?|required)\)", " ".join(out.split()))

@@ -19,7 +19,7 @@ from scipy import stats
 from mibench import cli, runner
 from mibench.compare import beside, prepare
 from mibench.interface import InputError
-from mibench.plan import make_task, make_trials
+from mibench.plan import make_trials
 from mibench.registry import make_estimator
 from mibench.report import comparison
 from mibench.rows import reference
@@ -27,6 +27,7 @@ from mibench.rows.files import to_csv
 from mibench.rows.row import Row
 from mibench.rows.select import select
 from mibench.rows.store import Store
+from mibench.tasks import make_task
 
 ROOT = Path(__file__).parents[1]
 # What a newcomer writes: the formula of cca by determinants.

@@ -22,11 +22,12 @@ import pytest
 
 from mibench.execution.child import _Prints
 from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
-from mibench.plan import Trial, make_task, make_trials
+from mibench.plan import Trial, make_trials
 from mibench.registry import make_estimator
 from mibench.rows.row import Row
 from mibench.rows.store import Store
 from mibench.runner import run_trials
+from mibench.tasks import make_task
 
 FILE = Path(__file__).with_name("faulty.py")
 LIMITS = Limits(jobs=2, timeout=3.0, memory=600 * 2**20)

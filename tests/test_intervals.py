@@ -21,10 +21,11 @@ from mibench import cli
 from mibench.estimation import estimate_many
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, Interval
 from mibench.intervals import METHODS, check_interval, with_interval
-from mibench.plan import Trial, make_task
+from mibench.plan import Trial
 from mibench.registry import make_distribution, make_estimator
 from mibench.runner import run
 from mibench.scoring import summarise
+from mibench.tasks import make_task
 
 SEEN: list[Array] = []
 

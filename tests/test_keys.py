@@ -28,10 +28,11 @@ from mibench.interface import (
     parameter_named,
     parameters_of,
 )
-from mibench.plan import Trial, make_task
+from mibench.plan import Trial
 from mibench.registry import full_spec, make_distribution, make_estimator, parameter_values, stored_estimator
 from mibench.rows import reference
 from mibench.rows.select import Filters, select
+from mibench.tasks import make_task
 
 FIXTURES = Path(__file__).with_name("fixtures")
 STORE, ROWS = FIXTURES / "store-0.1.sqlite", FIXTURES / "rows-0.1.csv.gz"

@@ -17,13 +17,14 @@ import pytest
 
 from mibench import cli, suites
 from mibench.interface import InputError
-from mibench.plan import make_task, make_trials
+from mibench.plan import make_trials
 from mibench.registry import estimators, make_estimator
 from mibench.rows import reference
 from mibench.rows.files import encoded, read_rows
 from mibench.rows.row import Row
 from mibench.rows.select import Filters, select
 from mibench.rows.store import Store
+from mibench.tasks import make_task
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks/reference.py"

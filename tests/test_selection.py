@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from mibench.interface import InputError, Interval
-from mibench.plan import make_task, make_trials
+from mibench.plan import make_trials
 from mibench.registry import make_estimator
 from mibench.rows.files import encoded
 from mibench.rows.select import Filters, select
 from mibench.rows.store import Store
+from mibench.tasks import make_task
 
 COMMON = {"status": "ok", "created_utc": "now", "environment": "here", "diagnostics": {"k": [1]}, "warnings": []}
 TASKS = [

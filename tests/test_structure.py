@@ -14,8 +14,8 @@ from mibench.distributions.lowrank import LowRank
 from mibench.distributions.mixture import Contaminated
 from mibench.distributions.transforms import Transformed
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, Shape
-from mibench.plan import make_task
 from mibench.registry import make_distribution
+from mibench.tasks import make_task
 
 PAIR = "gaussian-sparse[dim_x=2,dim_y=2]"
 

@@ -19,8 +19,9 @@ from mibench.estimators.wrappers.pca import principal_components
 from mibench.execution.local import Batch, _modules
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, kinds_of
 from mibench.listing import describe
-from mibench.plan import Task, Trial
+from mibench.plan import Trial
 from mibench.registry import full_spec, make_distribution, make_estimator, parse_spec
+from mibench.tasks import Task
 from mibench.testing import Check, estimator_checks
 from mibench.testing.checks import global_random_state_kept
 

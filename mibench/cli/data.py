@@ -65,10 +65,10 @@ def _prints_on_stderr() -> contextlib.redirect_stdout[Any]:
 
 
 def _named_or_ksg(options: argparse.Namespace) -> list[str]:
-    names = [name for item in given.items(options.estimator) or ["ksg"] for name in estimators.expand(item)]
-    for name in names:
-        make_estimator(name)  # a wrong name is found before the data are read
-    return names
+    specs = [spec for item in given.items(options.estimator) or ["ksg"] for spec in estimators.specs(item)]
+    for spec in specs:
+        make_estimator(spec)  # a wrong name is found before the data are read
+    return [spec.text for spec in specs]
 
 
 def _say_of_data(tables: Sequence[pd.DataFrame], dropped: int) -> None:

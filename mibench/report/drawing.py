@@ -12,13 +12,13 @@ import pandas as pd
 import mibench
 from mibench.interface import InputError
 from mibench.names import STALE
-from mibench.plan import make_task
 from mibench.registry import nearest
 from mibench.report import KINDS, samples
 from mibench.report.figures import STYLE, Drawn
 from mibench.rows.row import Row
 from mibench.rows.units import in_units
 from mibench.scoring import DEFAULT_RULE, Solved, cells
+from mibench.tasks import make_task
 
 _OF_ROWS = ("learning",)
 SOLVED = ("heatmap",)  # which tasks are solved is seen in it

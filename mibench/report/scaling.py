@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mibench.interface import Array, InputError
-from mibench.registry import distributions, nearest, parse_spec
+from mibench.registry import distributions, nearest
 from mibench.report import AGAINST
 from mibench.report.figures import (
     Drawn,
@@ -129,9 +129,9 @@ def placed(cells: pd.DataFrame, scale: str) -> pd.DataFrame | None:
 
 def _without(text: str, keys: tuple[str, ...]) -> str:
     """Leave parameters out of a distribution's text, also in the one that it wraps: tasks that differ in them alone."""
-    spec = parse_spec(distributions.resolve(text))
+    spec = distributions.spec(text)
     inside = {
-        key: _without(value, keys) if "[" in value else value
+        key: _without(str(value), keys) if "[" in str(value) else value
         for key, value in spec.parameters.items()
         if key not in keys
     }

@@ -26,7 +26,6 @@ from typing import Any, Literal, NamedTuple
 
 from mibench import suites
 from mibench.interface import Estimator, InputError, JointDistribution, parameter_named
-from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
 from mibench.registry import (
     distributions,
@@ -42,6 +41,7 @@ from mibench.rows import reference
 from mibench.rows.files import read_rows
 from mibench.rows.row import Law, Method, Row, law_of, method_of, params_of, plain
 from mibench.rows.store import DEFAULT_STORE, Store
+from mibench.tasks import make_task, suite_tasks
 
 _AT_DEFAULT = object()  # of a later parameter, which rows do not hold then
 
@@ -214,7 +214,7 @@ def _is_estimator(text: str, method: Method) -> bool:
     if not known:
         return all(write_value(params.get(key)) == value for key, value in spec.parameters.items())
     full = spec if ".py:" in spec.name else dataclasses.replace(spec, name=method.estimator)
-    made = make_estimator(str(full))
+    made = make_estimator(full)
     asked = plain(parameter_values(made))
     keys = [info.stored_name for key in spec.parameters if (info := parameter_named(type(made), key))]
     return all(params.get(key, _AT_DEFAULT) == asked.get(key, _AT_DEFAULT) for key in keys)
@@ -222,8 +222,8 @@ def _is_estimator(text: str, method: Method) -> bool:
 
 def _check_estimator(text: str) -> None:
     """Refuse a name that nothing has, and parameters that it does not take."""
-    for name in estimators.expand(text):
-        make_estimator(name)
+    for spec in estimators.specs(text):
+        make_estimator(spec)
 
 
 @functools.cache
@@ -283,13 +283,13 @@ def _name_as(text: str, place: Law, *, whole: bool) -> str | None:
     stored = place.distribution
     if stored == text.strip():
         return stored
-    spec = parse_spec(distributions.resolve(text))
+    spec = distributions.spec(text)
     if set("*?") & set(spec.name) and ".py:" not in spec.name:
         if not any(fnmatch.fnmatchcase(name, spec.name) for name in (stored, parse_spec(stored).name)):
             return None
         if not spec.parameters:
             return stored
-        text = str(dataclasses.replace(spec, name=parse_spec(distributions.resolve(stored)).name))
+        text = str(dataclasses.replace(spec, name=distributions.spec(stored).name))
     if _kind(text) != _kind(stored):  # most are told apart by this, before any is made
         return None
     law, asked = (_made(name, place.dim_x, place.dim_y) for name in (stored, text))
@@ -308,7 +308,7 @@ def _name_as(text: str, place: Law, *, whole: bool) -> str | None:
 def _kind(text: str) -> str | None:
     """The registered name of a distribution without its parameters; None where it is not known here."""
     try:
-        return distributions.find(parse_spec(distributions.resolve(text)).name).facts.name
+        return distributions.find(distributions.spec(text).name).facts.name
     except InputError:
         return None
 
@@ -323,8 +323,8 @@ def _made(text: str, dim_x: int, dim_y: int) -> JointDistribution | None:
 
 
 def _check_distribution(text: str) -> None:
-    for name in distributions.expand(text):
-        make_task(name)
+    for spec in distributions.specs(text):
+        make_task(spec)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

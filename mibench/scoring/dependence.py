@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import numpy as np
 
 from mibench.interface import Array, InputError
-from mibench.plan import make_task
 from mibench.rows.row import Law, Method, law_of
 from mibench.scoring.cell import ROUNDING, as_mappings, asked_level, code_of, known_only, number, read
+from mibench.tasks import make_task
 
 if TYPE_CHECKING:
     import pandas as pd
