@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench import display, reference, runner, selection
-from mibench.execution.local import Limits
+from mibench.execution.work import Limits
 from mibench.progress import ProgressDisplay, say
 from mibench.registry import estimators
 from mibench.store import Store

@@ -6,15 +6,17 @@ import dataclasses
 import functools
 import hashlib
 import json
+import sys
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mibench import intervals, suites
-from mibench.interface import Estimator, InputError, JointDistribution, parameters_of
+from mibench.execution.trial import TrialRun
+from mibench.interface import Configurable, Estimator, InputError, JointDistribution, parameters_of
 from mibench.provenance import code_hash
 from mibench.registry import (
     DistributionLike,
@@ -80,6 +82,41 @@ class Trial:
         law = self.task.distribution
         return self.estimator.unsupported(self.n, law.dim_x, law.dim_y, law.x_discrete, law.y_discrete)
 
+    @property
+    def key(self) -> str:
+        """See `mibench.execution.work.Work`, as for all that follows here."""
+        return self.run_key
+
+    @property
+    def group(self) -> Hashable:
+        """One estimator on samples of one size."""
+        law = self.task.distribution
+        return self.estimator, type(self.estimator), law.dim_x, law.dim_y, self.n, self.device
+
+    @property
+    def together(self) -> bool:
+        """Whether the estimator has its own way of running a batch."""
+        return type(self.estimator).estimate_batch is not Estimator.estimate_batch
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """Where the estimator and the distribution come from, and what training needs."""
+        found = {TrialRun.__module__, *_origins(self.estimator, self.task.distribution)}
+        if self.estimator.facts.trains:
+            found.add("torch")
+        if self.estimator.facts.trains and self.device == "cpu":
+            # Imported when training begins, optimisers bring torch._dynamo: a second in every child if not before the
+            # fork. Nobody promises that it leaves CUDA alone, which must not start before a fork.
+            found.add("torch._dynamo")
+        return frozenset(found)
+
+    def runnable(self) -> TrialRun:
+        """Fix its randomness, and leave the rest of the plan behind."""
+        streams = self.data_seed(), self.estimator_seed()
+        return TrialRun(
+            self.estimator, self.task.distribution, self.n, *streams, self.device, self.interval, self.level
+        )
+
     def data_seed(self) -> np.random.SeedSequence:
         """Randomness of the sample: the same for every estimator, so that comparisons are paired."""
         return _seed_sequence(self.seed, 0, _distribution_identity(self.task.distribution), self.n)
@@ -109,6 +146,17 @@ class Trial:
             "bound": self.estimator.bound,
             "device": self.device,
         }
+
+
+def _origins(*owners: Configurable) -> Iterator[str]:
+    """Modules, or files, that objects and those that they wrap come from."""
+    for owner in owners:
+        module = sys.modules[type(owner).__module__]
+        if module.__name__.startswith("mibench_file_"):
+            yield str(module.__file__)
+        elif module.__name__ != "__main__":
+            yield module.__name__
+        yield from _origins(*(value for value in vars(owner).values() if isinstance(value, Configurable)))
 
 
 def make_trials(

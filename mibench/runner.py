@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mibench import suites
-from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
+from mibench.execution.batches import make_batches
+from mibench.execution.local import resolve_jobs, resolve_threads, run_batches
+from mibench.execution.work import Limits, Result
 from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.intervals import check_interval
 from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
@@ -175,13 +177,12 @@ def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: st
     identity = store.add_environment(environment(resolve_threads(jobs), jobs, gpu))
     skipped = [(trial, {"status": "skipped", "error_text": trial.skip}) for trial in missing if trial.skip is not None]
     yield from _stored(skipped, store, identity)
+    named = {trial.key: trial for trial in runnable}
     for ended in run_batches(make_batches(runnable, jobs), jobs, limits):
-        yield from _stored(ended, store, identity)
+        yield from _stored([(named[key], result) for key, result in ended], store, identity)
 
 
-def _stored(
-    ended: Sequence[tuple[Trial, dict[str, Any]]], store: Store, environment_id: str
-) -> Iterator[dict[str, Any]]:
+def _stored(ended: Sequence[tuple[Trial, Result]], store: Store, environment_id: str) -> Iterator[dict[str, Any]]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     empty = {"diagnostics": {}, "warnings": [], "environment": environment_id, "created_utc": now}
     if ended:

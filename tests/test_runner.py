@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import mibench
-from mibench.execution.local import Limits
+from mibench.execution.work import Limits
 from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
 from mibench.plan import make_trials
 from mibench.runner import Request, plan, run, run_trials

@@ -16,7 +16,6 @@ from scipy import stats
 from mibench.estimators.wrappers import sliced
 from mibench.estimators.wrappers.autoencoder import autoencoder_codes
 from mibench.estimators.wrappers.pca import principal_components
-from mibench.execution.local import Batch, _modules
 from mibench.interface import Array, Context, Estimate, Estimator, InputError
 from mibench.listing import describe
 from mibench.plan import Task, Trial
@@ -306,7 +305,7 @@ print("torch" in sys.modules)
 def test_processes_load_torch_before_they_fork_children_that_train(encoder: str, trains: bool) -> None:
     task = Task("any", make_distribution("gaussian-sparse"))
     trial = Trial(make_estimator(f"compressed[encoder={encoder}]"), task, 100, 0, "cpu")
-    assert ("torch" in _modules(Batch((trial,)))) == trains
+    assert ("torch" in trial.modules) == trains
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 from mibench import display, runner
 from mibench.cli import given
-from mibench.execution.local import Limits
+from mibench.execution.work import Limits
 from mibench.plan import Trial
 from mibench.progress import ProgressDisplay, say
 from mibench.scoring import summarise
