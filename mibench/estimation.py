@@ -31,7 +31,7 @@ from mibench.inputs import (
 )
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
 from mibench.intervals import check_interval, with_interval
-from mibench.provenance import has_gpu_files, usable_cores
+from mibench.machine import resolve_device, usable_cores
 from mibench.registry import EstimatorLike, make_estimator
 
 if TYPE_CHECKING:
@@ -381,19 +381,10 @@ def _each(
 
 
 def _device(estimator: Estimator, device: str) -> str:
-    """Return the device to use, asking torch only where the estimator can use CUDA."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device {device!r} is not accepted; give auto, cpu or cuda")
-    if device == "cpu" or "cuda" not in estimator.facts.devices:
+    """Return the device to use; an estimator without CUDA code runs on the CPU, whatever is demanded."""
+    if device == "cuda" and "cuda" not in estimator.facts.devices:
         return "cpu"
-    if has_gpu_files():
-        import torch
-
-        if torch.cuda.is_available():
-            return "cuda"
-    if device == "cuda":
-        raise InputError("no CUDA device is at hand; give device auto or cpu")
-    return "cpu"
+    return resolve_device(device, [estimator], here=True)[0]
 
 
 def one_line(error: BaseException) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +15,9 @@ from mibench.execution.local import resolve_jobs, resolve_threads, run_batches
 from mibench.execution.work import Limits, Result
 from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.intervals import check_interval
+from mibench.machine import environment, resolve_device
 from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
-from mibench.provenance import environment, has_gpu_files, read_again
+from mibench.provenance import read_again
 from mibench.registry import (
     Catalogue,
     DistributionLike,
@@ -187,30 +186,6 @@ def _stored(ended: Sequence[tuple[Trial, Result]], store: Store, environment_id:
     empty = {"diagnostics": {}, "warnings": [], "environment": environment_id, "created_utc": now}
     if ended:
         yield from store.append([{**empty, **trial.facts(), **columns} for trial, columns in ended])
-
-
-def resolve_device(name: str, made: Sequence[Estimator]) -> tuple[str, str | None]:
-    """Return the device class ("cpu" or "cuda") to plan for, and the GPU's name.
-
-    The probe runs in a process of its own: once CUDA has started in this one, no child could be forked from it.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"unknown device {name!r}{nearest(name, ['auto', 'cpu', 'cuda'])}; accepted: auto, cpu, cuda")
-    wanted = name == "cuda" or (name == "auto" and any("cuda" in estimator.facts.devices for estimator in made))
-    if not wanted:
-        return "cpu", None
-    gpu = _gpu_name()
-    if gpu is None and name == "cuda":
-        raise InputError("no CUDA device is found here; give --device cpu or auto")
-    return ("cuda", gpu) if gpu is not None else ("cpu", None)
-
-
-def _gpu_name() -> str | None:
-    if not has_gpu_files():
-        return None
-    code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
 
 
 def run(

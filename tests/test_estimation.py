@@ -172,7 +172,7 @@ X, Y = gaussian(20, 0.5)
         ({"seed": -1}, "seed = -1 is not accepted; give a whole number >= 0"),
         ({"seed": 0.5}, "seed = 0.5 is not accepted; give a whole number >= 0"),
         ({"threads": 0}, "threads = 0 is not accepted; give a whole number >= 1"),
-        ({"device": "gpu"}, "device 'gpu' is not accepted; give auto, cpu or cuda"),
+        ({"device": "gpu"}, "unknown device 'gpu' (nearest: cpu); accepted: auto, cpu, cuda"),
         (
             {"estimator": NotAnEstimate},
             "not-an-estimate returned float, not an Estimate; write `return Estimate(value)`",
@@ -189,7 +189,7 @@ def test_wrong_arguments(arguments: dict[str, Any], line: str) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is at hand")
 def test_cuda_that_is_not_there() -> None:
-    with pytest.raises(InputError, match=r"^no CUDA device is at hand; give device auto or cpu$"):
+    with pytest.raises(InputError, match=r"^no CUDA device is found here; give --device cpu or auto$"):
         mibench.estimate(X, Y, Skewed, device="cuda")
     mibench.estimate(X, Y, "cca", device="cuda")  # has no CUDA code: runs on the CPU
 

@@ -20,7 +20,7 @@ import psutil
 from mibench.execution.batches import Batch, Running, blame
 from mibench.execution.messages import Header, Verdict, send
 from mibench.execution.work import Limits, Result, Work
-from mibench.provenance import usable_cores
+from mibench.machine import usable_cores
 
 _MEMORY_SHARE = 0.8
 _MOST_JOBS = 8
