@@ -88,7 +88,7 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
         with ProgressDisplay() as progress:
             limits = Limits(given.jobs, entry.get("timeout", 3600.0))
             rows = runner.run_trials(
-                trials, store, limits=limits, keep_stale=given.keep_stale, gpu=gpu, watcher=progress
+                trials, store, limits=limits, keep_stale=given.keep_stale, gpu=gpu, progress=progress
             )
         say(", ".join(f"{count} {status}" for status, count in Counter(row["status"] for row in rows).most_common()))
     finally:

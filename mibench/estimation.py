@@ -32,13 +32,13 @@ from mibench.inputs import (
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
 from mibench.intervals import check_interval, with_interval
 from mibench.machine import resolve_device, usable_cores
+from mibench.progress import SILENT, Progress
 from mibench.registry import EstimatorLike, make_estimator
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["ok", "nonfinite", "skipped", "error"]
-Progress = Callable[[int, int], None]  # called with (done, total)
 
 _BATCH = 64  # estimates handed to `estimate_batch` at once
 _BATCH_BYTES = 2**28  # and the size that their copies of y may have
@@ -119,7 +119,7 @@ def estimate_many(
     threads: int | None = None,
     interval: str | None = None,
     level: float | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[Outcome]:
     """Run several estimators on the same data; the arguments are those of `estimate`.
 
@@ -135,6 +135,7 @@ def estimate_many(
     made = [make_estimator(spec) for spec in estimators]
     pair = as_pair(x, y, x_discrete, y_discrete)
     starts = [_starts(one, seed, device, threads, interval=interval, level=level) for one in made]
+    progress.begin(len(made))
     outcomes = []
     for spec, one, fresh in zip(estimators, made, starts, strict=True):
         result, error = None, None
@@ -154,8 +155,7 @@ def estimate_many(
             result = with_interval(one, result, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
         name = spec if isinstance(spec, str) else registry.full_spec(one)
         outcomes.append(Outcome(name, one, result, status, error, wall_s))
-        if progress is not None:
-            progress(len(outcomes), len(made))
+        progress.reached(len(outcomes))
     return outcomes
 
 
@@ -186,7 +186,7 @@ def permutation_test(
     y_discrete: Discrete = None,
     device: str = "cpu",
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **parameters: Any,
 ) -> PermutationTest:
     r"""Test whether x and y are independent: is the estimate larger than with the rows of y permuted?
@@ -208,6 +208,7 @@ def permutation_test(
     shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     results: dict[int, Estimate] = {}
     total = 1 + permutations  # the data as they are come first, through the same code: ties stay ties
+    progress.begin(total)
     size = max(1, min(_BATCH, _BATCH_BYTES // pair.y.nbytes))
     for start in range(0, total, size):
         block = range(start, min(start + size, total))
@@ -215,8 +216,7 @@ def permutation_test(
         contexts = [fresh(pair.x_discrete, pair.y_discrete) for _ in block]
         for index, result in made.estimate_batch([pair.x] * len(ys), ys, contexts):
             results[start + index] = check_estimate(made, result)
-            if progress is not None:
-                progress(len(results), total)
+            progress.reached(len(results))
     observed = results[0].value
     null = np.array([results[b].value for b in range(1, total)])
     rounding = 1e-12 * max(1.0, abs(observed)) if math.isfinite(observed) else 0.0
@@ -267,7 +267,7 @@ def pairwise(
     discrete: Discrete = None,
     device: str = "cpu",
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **parameters: Any,
 ) -> PairwiseMatrix:
     """Estimate the mutual information between all pairs of columns; the arguments are those of `estimate`.
@@ -301,6 +301,7 @@ def pairwise(
         else:
             reasons[i, j] = reason
     batches = [some[start : start + _BATCH] for some in alike.values() for start in range(0, len(some), _BATCH)]
+    progress.begin(len(pairs))
     for batch in batches:
         xs, ys = [singles[i] for i, _ in batch], [singles[j] for _, j in batch]
         of_x, of_y = (kinds[column] for column in batch[0])
@@ -311,8 +312,7 @@ def pairwise(
                 failed[batch[index]] = "; ".join((f"the estimate is {result.value}", *result.warnings))
             else:
                 cells[batch[index]] = result
-            if progress is not None:
-                progress(len(cells) + len(reasons) + len(failed), len(pairs))
+            progress.reached(len(cells) + len(reasons) + len(failed))
     reasons |= failed
     if made.facts.symmetric:
         cells |= {(j, i): cell for (i, j), cell in cells.items()}

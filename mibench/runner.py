@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mibench import suites
 from mibench.execution.batches import make_batches
@@ -17,6 +17,7 @@ from mibench.interface import Estimator, InputError, JointDistribution
 from mibench.intervals import check_interval
 from mibench.machine import environment, resolve_device
 from mibench.plan import Task, Trial, distinct, make_task, make_trials, suite_tasks
+from mibench.progress import SILENT, Progress
 from mibench.provenance import read_again
 from mibench.registry import (
     Catalogue,
@@ -39,16 +40,6 @@ _DEFAULT_N = (10_000,)
 _DEFAULT_SEEDS = 5
 
 Named = TypeVar("Named", Estimator, JointDistribution)
-
-
-class Watcher(Protocol):
-    """Is told how a run goes on; `mibench.progress` shows it on a terminal."""
-
-    def begin(self, planned: int, found: int, stale: int) -> None:
-        """All trials are planned; `found` of them are stored, `stale` are run again since the code has changed."""
-
-    def ended(self, row: dict[str, Any]) -> None:
-        """A trial has ended and its row is stored."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +132,7 @@ def run_trials(
     retry: Iterable[str] = (),
     keep_stale: bool = False,
     gpu: str | None = None,
-    watcher: Watcher | None = None,
+    progress: Progress = SILENT,
 ) -> list[dict[str, Any]]:
     """Return the rows of all trials, in their order: those stored already, and those run now.
 
@@ -159,18 +150,19 @@ def run_trials(
     for key in {*stale, *(key for key, row in rows.items() if row["status"] in again)}:
         del rows[key]
     missing = [trial for trial in trials if trial.run_key not in rows]
-    if watcher is not None:
-        watcher.begin(len(trials), len(rows), len(stale))
-    if missing:
-        for row in _run_missing(missing, store, limits, gpu):
-            rows[row["run_key"]] = row
-            if watcher is not None:
-                watcher.ended(row)
+    progress.begin(len(trials), len(rows), len(stale))
+    failed = 0
+    for done, row in enumerate(_run_missing(missing, store, limits, gpu), start=1):
+        rows[row["run_key"]] = row
+        failed += row["status"] not in ("ok", "skipped")
+        progress.reached(done, failed)
     # A row that is stored under another name of the same distribution is shown under the name asked for.
     return [{**rows[trial.run_key], "distribution": trial.task.name} for trial in trials]
 
 
 def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[dict[str, Any]]:
+    if not missing:
+        return
     runnable = [trial for trial in missing if trial.skip is None]
     jobs = resolve_jobs(limits, runnable)
     identity = store.add_environment(environment(resolve_threads(jobs), jobs, gpu))
@@ -209,7 +201,7 @@ def run(
     memory: int | None = None,
     retry: Sequence[str] = (),
     keep_stale: bool = False,
-    watcher: Watcher | None = None,
+    progress: Progress = SILENT,
 ) -> pd.DataFrame:
     """Run estimators on joint distributions with known MI; one row for each trial, those stored already included.
 
@@ -232,8 +224,8 @@ def run(
         Child processes at once, seconds for a trial, bytes of memory for a child.
     retry, keep_stale
         Statuses to run again; whether rows made by other code count.
-    watcher
-        Is told of every row as it is stored.
+    progress
+        Is told how the run goes on, see `mibench.progress`.
 
     Returns
     -------
@@ -259,7 +251,7 @@ def run(
     trials, _, gpu = plan(request)
     limits = Limits(jobs, timeout, memory)
     with contextlib.closing(Store(store)) as opened:
-        rows = run_trials(trials, opened, limits=limits, retry=retry, keep_stale=keep_stale, gpu=gpu, watcher=watcher)
+        rows = run_trials(trials, opened, limits=limits, retry=retry, keep_stale=keep_stale, gpu=gpu, progress=progress)
     return pd.DataFrame(rows)
 
 

@@ -54,7 +54,7 @@ def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespa
                 retry=given.items(options.retry),
                 keep_stale=options.keep_stale,
                 gpu=gpu,
-                watcher=progress,
+                progress=progress,
             )
     except KeyboardInterrupt:
         kept = len(store.latest(trial.run_key for trial in trials))
