@@ -17,7 +17,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from mibench.execution.work import Limits
 from mibench.interface import Array, Context, Estimate, Estimator
-from mibench.runner import Request, plan, run_trials
+from mibench.plan import Request, plan
+from mibench.runner import run_trials
 from mibench.store import Store
 
 TRIALS = 200

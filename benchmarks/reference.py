@@ -20,10 +20,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mibench import display, reference, runner, selection
+from mibench import display, reference, selection
 from mibench.execution.work import Limits
+from mibench.plan import Request, plan
 from mibench.progress import ProgressDisplay, say
 from mibench.registry import estimators
+from mibench.runner import run_trials
 from mibench.store import Store
 
 Row = Mapping[str, Any]
@@ -52,10 +54,10 @@ def main() -> int:
     if given.export:
         export(given.store, given.folder)
         return 0
-    plan = tomllib.loads(given.plan.read_text(encoding="utf-8"))
+    planned = tomllib.loads(given.plan.read_text(encoding="utf-8"))
     try:
-        for entry in plan["runs"]:
-            run(entry, plan["costly"], given)
+        for entry in planned["runs"]:
+            run(entry, planned["costly"], given)
     except KeyboardInterrupt:
         say("stopped; the same command goes on")
         return 130
@@ -66,7 +68,7 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
     """Run what is missing of one run of the plan, or count it."""
     everyone = sorted(estimators.entries())
     quick = [name for name in everyone if name not in costly]
-    request = runner.Request(
+    request = Request(
         estimators={"quick": quick, "costly": costly, "all": everyone}[entry["of"]],
         suites=[entry["suite"]],
         dim_x=entry.get("dim"),
@@ -75,7 +77,7 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
         seeds=entry["seeds"],
         device="cpu",
     )
-    trials, _, gpu = runner.plan(request)
+    trials, _, gpu = plan(request)
     title = " ".join(f"{key} {value}" for key, value in entry.items())
     store = Store(given.store)
     try:
@@ -87,9 +89,7 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
         say(title)
         with ProgressDisplay() as progress:
             limits = Limits(given.jobs, entry.get("timeout", 3600.0))
-            rows = runner.run_trials(
-                trials, store, limits=limits, keep_stale=given.keep_stale, gpu=gpu, progress=progress
-            )
+            rows = run_trials(trials, store, limits=limits, keep_stale=given.keep_stale, gpu=gpu, progress=progress)
         say(", ".join(f"{count} {status}" for status, count in Counter(row["status"] for row in rows).most_common()))
     finally:
         store.close()

@@ -1,4 +1,4 @@
-"""The plan: tasks x estimators x sample sizes x seeds, each a trial with a key that stays the same from run to run."""
+"""The plan: from a request to tasks x estimators x sample sizes x seeds, each a trial with a key that never changes."""
 
 from __future__ import annotations
 
@@ -10,25 +10,36 @@ import sys
 import typing
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mibench import intervals, suites
 from mibench.execution.trial import TrialRun
 from mibench.interface import Configurable, Estimator, InputError, JointDistribution, parameters_of
-from mibench.provenance import code_hash
+from mibench.intervals import check_interval
+from mibench.machine import resolve_device
+from mibench.provenance import code_hash, read_again
 from mibench.registry import (
+    Catalogue,
     DistributionLike,
+    EstimatorLike,
     Spec,
     distributions,
+    estimators,
     full_spec,
     make_distribution,
+    make_estimator,
     parameter_values,
     parse_spec,
 )
 
 DTYPE = "float64"
+DEFAULT_SUITE = "core"
+_DEFAULT_N = (10_000,)
+_DEFAULT_SEEDS = 5
+
+Named = TypeVar("Named", Estimator, JointDistribution)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,92 @@ class Task:
 
     name: str
     distribution: JointDistribution
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run, as the command line and Python ask for it; None means the default."""
+
+    estimators: Sequence[EstimatorLike]
+    distributions: Sequence[DistributionLike] = ()
+    suites: Sequence[str] = ()
+    dim_x: int | None = None
+    dim_y: int | None = None
+    mi: float | None = None
+    n: Sequence[int] = ()
+    seeds: int | None = None
+    first_seed: int = 0
+    device: str = "auto"
+    interval: str | None = None
+    level: float | None = None
+
+
+def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
+    """Turn a request into trials; with notes for the user, and the name of the GPU that they run on."""
+    _check_counts(request)
+    level = check_interval(request.interval, request.level)
+    read_again()
+    made = [make_estimator(spec) for spec in _expanded(estimators, request.estimators)]
+    groups, notes = _task_groups(request)
+    device, gpu = resolve_device(request.device, made)
+    planned: list[Trial] = []
+    for tasks, ns, default_seeds in groups:
+        count = default_seeds if request.seeds is None else request.seeds
+        seeds = range(request.first_seed, request.first_seed + count)
+        planned += make_trials(made, tasks, ns, seeds, device, interval=request.interval, level=level)
+    trials = distinct(planned)
+    if trials and all(trial.skip for trial in trials):
+        first = trials[0]
+        raise InputError(
+            f"nothing in the plan can run: {first.estimator.facts.name} on {first.task.name}: {first.skip}"
+        )
+    return trials, notes, gpu
+
+
+def _check_counts(request: Request) -> None:
+    if not request.estimators:
+        raise InputError("no estimator is named; give --estimator NAME, `mibench list estimators` shows all")
+    # The upper limits are far beyond what can be run, and below what memory or the store would fail at.
+    checks: list[tuple[str, Any, int, int]] = [
+        ("--dim-x", request.dim_x, 1, 10**6),
+        ("--dim-y", request.dim_y, 1, 10**6),
+        ("--seeds", request.seeds, 1, 10**6),
+        ("--first-seed", request.first_seed, 0, 10**18),
+        *(("--n", n, 1, 10**12) for n in request.n),
+    ]
+    for option, value, low, high in checks:
+        if value is not None and not (isinstance(value, int) and low <= value <= high):
+            raise InputError(f"{option} {value} is out of range; give a whole number from {low} to {high}")
+    if request.mi is not None and not 0 <= request.mi < float("inf"):
+        raise InputError(f"--mi {request.mi:g} is out of range; give nats >= 0")
+
+
+def _task_groups(request: Request) -> tuple[list[tuple[list[Task], Sequence[int], int]], list[str]]:
+    size = (request.dim_x, request.dim_y, request.mi)
+    groups: list[tuple[list[Task], Sequence[int], int]] = []
+    notes = []
+    names = request.suites or (() if request.distributions else (DEFAULT_SUITE,))
+    for name in names:
+        tasks, unchanged = suite_tasks(name, *size)
+        if unchanged:
+            notes.append(f"--mi does not apply to {', '.join(unchanged)}")
+        suite = suites.load(name)
+        groups.append((tasks, request.n or suite.n, suite.seeds))
+    specs = _expanded(distributions, request.distributions)
+    if specs:
+        groups.append(([make_task(spec, *size) for spec in specs], request.n or _DEFAULT_N, _DEFAULT_SEEDS))
+    return groups, notes
+
+
+def _expanded(
+    catalogue: Catalogue[Named], specs: Sequence[str | Named | type[Named]]
+) -> list[str | Named | type[Named]]:
+    """Replace globs by the names that they stand for."""
+    return [one for spec in specs for one in (catalogue.expand(spec) if isinstance(spec, str) else [spec])]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Trials
 
 
 @dataclass(frozen=True)

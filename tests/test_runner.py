@@ -15,9 +15,9 @@ import pytest
 import mibench
 from mibench.execution.work import Limits
 from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
-from mibench.plan import make_trials
+from mibench.plan import Request, make_trials, plan
 from mibench.progress import Progress
-from mibench.runner import Request, plan, run, run_trials
+from mibench.runner import run, run_trials
 from mibench.scoring import summarise
 from mibench.store import Store
 

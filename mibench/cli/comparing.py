@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import mibench
-from mibench import display, reference, runner
+from mibench import display, reference
 from mibench.cli import given
 from mibench.cli.rows import environments, today
 from mibench.cli.running import executed, say_failures
 from mibench.compare import beside, prepare
+from mibench.plan import Request
 from mibench.progress import say
 from mibench.report import WIDTHS, comparison
 
@@ -26,7 +27,7 @@ def compare(options: argparse.Namespace) -> int:
         figures.check_path(Path(options.out), or_else=" (or .html for a report)")
     else:
         given.check_out(options)
-    request = runner.Request(
+    request = Request(
         estimators=given.items(options.estimator),
         suites=given.items(options.suite),
         dim_x=options.dim,

@@ -6,21 +6,22 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from mibench import display, runner
+from mibench import display
 from mibench.cli import given
 from mibench.execution.work import Limits
-from mibench.plan import Trial
+from mibench.plan import Request, Trial, plan
 from mibench.progress import ProgressDisplay, say
+from mibench.runner import run_trials
 from mibench.scoring import summarise
 from mibench.store import Store
 
 
 def run(options: argparse.Namespace) -> int:
     """Run trials and print their scores."""
-    request = runner.Request(**given.what(options))
+    request = Request(**given.what(options))
     given.check_out(options)
     given.check_level(options)
-    trials, notes, gpu = runner.plan(request)
+    trials, notes, gpu = plan(request)
     for note in notes:
         say(note)
     rows = executed(trials, gpu, options)
@@ -47,7 +48,7 @@ def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespa
     store = Store(options.store)
     try:
         with ProgressDisplay() as progress:
-            return runner.run_trials(
+            return run_trials(
                 trials,
                 store,
                 limits=Limits(options.jobs, options.timeout, options.memory),
