@@ -10,8 +10,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from mibench import suites
+from mibench.execution.plan import make_task
 from mibench.interface import JointDistribution
-from mibench.plan import make_task
 
 LARGEST = 64
 # The core suite has the dimension asked for; the others have their own.

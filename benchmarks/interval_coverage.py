@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from mibench.execution.plan import Trial, make_trials, suite_tasks
 from mibench.interface import Context
 from mibench.intervals import METHODS, with_interval
-from mibench.plan import Trial, make_trials, suite_tasks
 from mibench.registry import make_estimator
 
 ESTIMATORS = ("cca", "gaussian-copula", "ksg", "kl", "binning")

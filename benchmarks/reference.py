@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from mibench import display, reference, selection
+from mibench.execution.plan import Request, plan
+from mibench.execution.runner import run_trials
 from mibench.execution.work import Limits
-from mibench.plan import Request, plan
 from mibench.progress import ProgressDisplay, say
 from mibench.registry import estimators
-from mibench.runner import run_trials
 from mibench.store import Store
 
 Row = Mapping[str, Any]

@@ -17,8 +17,8 @@ import numpy as np
 
 from mibench import scoring, suites
 from mibench.display import STALE
+from mibench.execution.plan import DEFAULT_SUITE, Request, Trial, plan
 from mibench.interface import InputError
-from mibench.plan import DEFAULT_SUITE, Request, Trial, plan
 from mibench.report import marked, tables
 from mibench.selection import Filters, select
 

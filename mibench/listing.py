@@ -50,7 +50,7 @@ def _facts(facts: EstimatorFacts | DistributionFacts) -> dict[str, Any]:
 
 
 def _tasks(suite_names: Sequence[str], dim_x: int | None, dim_y: int | None, mi: float | None) -> list[dict[str, Any]]:
-    from mibench.plan import suite_tasks
+    from mibench.execution.plan import suite_tasks
 
     found = []
     for suite in suite_names:

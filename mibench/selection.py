@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from mibench import reference, suites
+from mibench.execution.plan import make_task, suite_tasks
 from mibench.files import read_parquet
 from mibench.interface import Estimator, InputError, JointDistribution, parameter_named
-from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
 from mibench.registry import (
     distributions,

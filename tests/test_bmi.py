@@ -10,8 +10,9 @@ import pytest
 from laws import rng
 from scipy import integrate, special, stats
 
-from mibench import plan, suites
+from mibench import suites
 from mibench.distributions.transforms import Transformed
+from mibench.execution.plan import make_task, suite_tasks
 from mibench.interface import Array, InputError
 from mibench.listing import records
 from mibench.registry import make_distribution
@@ -101,12 +102,12 @@ def test_ids_are_accepted_where_distributions_are() -> None:
     """By themselves, inside another one, and as the name that rows carry; their size is fixed."""
     inner = make_distribution("1v1-normal-0.75")
     assert make_distribution("half-cube[base=1v1-normal-0.75]") == make_distribution("half-cube", base=inner)
-    assert plan.make_task("contaminated[base=1v1-AI]").name == "contaminated[base=1v1-AI]"
-    assert plan.make_task("2v1-galaxy-0.5-3.0").name == "2v1-galaxy-0.5-3.0"
+    assert make_task("contaminated[base=1v1-AI]").name == "contaminated[base=1v1-AI]"
+    assert make_task("2v1-galaxy-0.5-3.0").name == "2v1-galaxy-0.5-3.0"
     with pytest.raises(InputError, match="fixed size"):
-        plan.suite_tasks("bmi", dim_x=3)
+        suite_tasks("bmi", dim_x=3)
     with pytest.raises(InputError, match="no task of suite 'bmi' takes --mi"):
-        plan.suite_tasks("bmi", mi=1.0)
+        suite_tasks("bmi", mi=1.0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -17,11 +17,11 @@ from scipy import stats
 
 from mibench import cli, display, reference
 from mibench.compare import beside, prepare
+from mibench.execution.plan import Request, make_task, make_trials
+from mibench.execution.runner import run
 from mibench.interface import InputError
-from mibench.plan import Request, make_task, make_trials
 from mibench.registry import make_estimator
 from mibench.report import comparison
-from mibench.runner import run
 from mibench.selection import select
 from mibench.store import Store
 

@@ -22,11 +22,11 @@ import pytest
 
 from mibench.execution.batches import make_batches
 from mibench.execution.local import resolve_jobs, resolve_threads, run_batches
+from mibench.execution.plan import Trial, make_task, make_trials
+from mibench.execution.runner import run_trials
 from mibench.execution.server import _Prints
 from mibench.execution.work import Limits
-from mibench.plan import Trial, make_task, make_trials
 from mibench.registry import make_estimator
-from mibench.runner import run_trials
 from mibench.store import Store
 
 FILE = Path(__file__).with_name("faulty.py")

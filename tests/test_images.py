@@ -10,8 +10,8 @@ import pytest
 from scipy.optimize import least_squares
 
 from mibench.distributions.images import Rendered
+from mibench.execution.plan import make_task
 from mibench.interface import Array, InputError
-from mibench.plan import make_task
 from mibench.registry import make_distribution
 
 NAMES = ["bump-images", "rectangle-images", "texture-images"]

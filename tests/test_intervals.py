@@ -19,11 +19,11 @@ from scipy import stats
 import mibench
 from mibench import cli
 from mibench.estimation import estimate_many
+from mibench.execution.plan import Trial, make_task
+from mibench.execution.runner import run
 from mibench.interface import Array, Context, Estimate, Estimator, InputError
 from mibench.intervals import METHODS, check_interval, with_interval
-from mibench.plan import Trial, make_task
 from mibench.registry import make_distribution, make_estimator
-from mibench.runner import run
 from mibench.scoring import summarise
 
 SEEN: list[Array] = []

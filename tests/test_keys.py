@@ -20,8 +20,8 @@ from mibench.cli import main
 from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.gaussian.cca import CCA
 from mibench.estimators.neighbors.ksg import KSG
+from mibench.execution.plan import Trial, make_task
 from mibench.interface import Estimator, InputError, JointDistribution, parameter, parameter_named, parameters_of
-from mibench.plan import Trial, make_task
 from mibench.registry import full_spec, make_distribution, make_estimator, parameter_values, stored_estimator
 from mibench.selection import Filters, select
 

@@ -15,8 +15,8 @@ import pytest
 from mibench import suites
 from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.neighbors.ksg import KSG
+from mibench.execution.plan import Trial, make_task, make_trials, suite_tasks
 from mibench.interface import InputError, JointDistribution, parameters_of
-from mibench.plan import Trial, make_task, make_trials, suite_tasks
 from mibench.registry import Entry, distributions, make_distribution, make_estimator
 
 FAULTY = Path(__file__).with_name("faulty.py")
@@ -35,7 +35,7 @@ def trial(
 def test_the_key_is_the_same_in_every_process() -> None:
     """A changed key orphans every stored row: the literal is what stores hold."""
     code = (
-        "from mibench.plan import *; from mibench.registry import *;"
+        "from mibench.execution.plan import *; from mibench.registry import *;"
         "print(Trial(make_estimator('ksg[k=4]'), make_task('contaminated[base=gaussian-sparse,fraction=0.1]'), 7, 3,"
         "'cpu').run_key)"
     )

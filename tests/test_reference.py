@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mibench import cli, reference, suites
+from mibench.execution.plan import make_task, make_trials
 from mibench.interface import InputError
-from mibench.plan import make_task, make_trials
 from mibench.registry import estimators, make_estimator
 from mibench.selection import Filters, select
 from mibench.store import Store

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import mibench
+from mibench.execution.plan import Request, make_trials, plan
+from mibench.execution.runner import run, run_trials
 from mibench.execution.work import Limits
 from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
-from mibench.plan import Request, make_trials, plan
 from mibench.progress import Progress
-from mibench.runner import run, run_trials
 from mibench.scoring import summarise
 from mibench.store import Store
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mibench import display
+from mibench.execution.plan import make_task, make_trials
 from mibench.interface import InputError
-from mibench.plan import make_task, make_trials
 from mibench.registry import make_estimator
 from mibench.selection import Filters, select
 from mibench.store import Store

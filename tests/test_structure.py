@@ -13,8 +13,8 @@ from scipy import integrate, special, stats
 from mibench.distributions.lowrank import LowRank
 from mibench.distributions.mixture import Contaminated
 from mibench.distributions.transforms import Transformed
+from mibench.execution.plan import make_task
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample
-from mibench.plan import make_task
 from mibench.registry import make_distribution
 
 PAIR = "gaussian-sparse[dim_x=2,dim_y=2]"

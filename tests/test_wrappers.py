@@ -16,9 +16,9 @@ from scipy import stats
 from mibench.estimators.wrappers import sliced
 from mibench.estimators.wrappers.autoencoder import autoencoder_codes
 from mibench.estimators.wrappers.pca import principal_components
+from mibench.execution.plan import Task, Trial
 from mibench.interface import Array, Context, Estimate, Estimator, InputError
 from mibench.listing import describe
-from mibench.plan import Task, Trial
 from mibench.registry import full_spec, make_distribution, make_estimator, parse_spec
 from mibench.testing import Check, estimator_checks
 from mibench.testing.checks import global_random_state_kept

@@ -13,7 +13,7 @@ from mibench.cli import given
 from mibench.cli.rows import environments, today
 from mibench.cli.running import executed, say_failures
 from mibench.compare import beside, prepare
-from mibench.plan import Request
+from mibench.execution.plan import Request
 from mibench.progress import say
 from mibench.report import WIDTHS, comparison
 

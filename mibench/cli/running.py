@@ -8,10 +8,10 @@ from typing import Any
 
 from mibench import display
 from mibench.cli import given
+from mibench.execution.plan import Request, Trial, plan
+from mibench.execution.runner import run_trials
 from mibench.execution.work import Limits
-from mibench.plan import Request, Trial, plan
 from mibench.progress import ProgressDisplay, say
-from mibench.runner import run_trials
 from mibench.scoring import summarise
 from mibench.store import Store
 

@@ -27,7 +27,7 @@ _CURVE_POINTS = 200
 
 @dataclass(frozen=True)
 class TrialRun:
-    """What a child needs to run one trial; see `mibench.plan.Trial`."""
+    """What a child needs to run one trial; see `mibench.execution.plan.Trial`."""
 
     estimator: Estimator
     distribution: JointDistribution

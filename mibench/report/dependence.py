@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mibench import display, scoring
+from mibench.execution.plan import make_task
 from mibench.interface import InputError
-from mibench.plan import make_task
 from mibench.report import marked
 from mibench.report.formats import Entry, Table, written
 from mibench.report.tables import estimator_names

@@ -12,8 +12,8 @@ import pandas as pd
 import mibench
 from mibench import display
 from mibench.display import STALE
+from mibench.execution.plan import make_task
 from mibench.interface import InputError
-from mibench.plan import make_task
 from mibench.registry import nearest
 from mibench.report import KINDS, marked, samples
 from mibench.report.figures import STYLE, Drawn

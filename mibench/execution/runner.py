@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from mibench.execution.batches import make_batches
 from mibench.execution.local import resolve_jobs, resolve_threads, run_batches
+from mibench.execution.plan import Request, Trial, plan
 from mibench.execution.work import Limits, Result
 from mibench.interface import InputError
 from mibench.machine import environment
-from mibench.plan import Request, Trial, plan
 from mibench.progress import SILENT, Progress
 from mibench.registry import DistributionLike, EstimatorLike, nearest
 from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
