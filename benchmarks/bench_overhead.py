@@ -19,7 +19,7 @@ from mibench.execution.plan import Request, plan
 from mibench.execution.runner import run_trials
 from mibench.execution.work import Limits
 from mibench.interface import Array, Context, Estimate, Estimator
-from mibench.store import Store
+from mibench.rows.store import Store
 
 TRIALS = 200
 

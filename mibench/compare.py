@@ -20,7 +20,7 @@ from mibench.display import STALE
 from mibench.execution.plan import DEFAULT_SUITE, Request, Trial, plan
 from mibench.interface import InputError
 from mibench.report import marked, tables
-from mibench.selection import Filters, select
+from mibench.rows.select import Filters, select
 
 Row = Mapping[str, Any]
 Cell = Mapping[str, Any]
@@ -34,7 +34,7 @@ class Prepared:
     """The trials to run, the rows to put beside them, the methods asked for by name, and what to tell the user."""
 
     trials: list[Trial]
-    reference: list[dict[str, Any]]
+    reference: Sequence[Row]
     named: list[tuple[str, str]]
     notes: list[str]
     gpu: str | None
@@ -82,7 +82,7 @@ def prepare(request: Request, against: Sequence[str] = ()) -> Prepared:
 
 def _reference_rows(
     filters: Filters, laws: Mapping[tuple[str, int, int, int], str], quantities: set[str]
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[Sequence[Row], list[str]]:
     asked = f"suite {', '.join(filters.suites)} at n = {', '.join(map(str, filters.n))}"
     try:
         rows, notes = select(filters, shipped=True)

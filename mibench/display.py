@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import math
@@ -18,39 +16,12 @@ from typing import Any
 
 from mibench.interface import InputError
 from mibench.registry import short_spec, stored_estimator, write_spec
-from mibench.store import plain
+from mibench.rows.row import plain
 
-BITS = 1 / math.log(2)
-# Keys of rows and cells whose values are in nats.
-_IN_NATS = frozenset(
-    {
-        "estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle", "null_mean", "null_sd",
-        "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse",
-        "mean_width",
-    }
-)  # fmt: skip
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
 _GAP = "  "
 STALE = "†"  # after the name of an estimator whose rows other code made
-# Distances in the units of the data, or of kernels: bits are nothing to them.
-_NO_INFORMATION = ("hsic", "wasserstein", "wasserstein-2")
-
-
-def unit_of(quantity: str, units: str) -> str:
-    """Say in which unit a quantity is shown: "in nats"; nothing for one that has a unit of its own."""
-    return "" if quantity in _NO_INFORMATION else f"in {units}"
-
-
-def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
-    """Return rows or cells with their information values in "nats" (as they are) or "bits"."""
-    return [_in_bits(record) if units == "bits" else dict(record) for record in records]
-
-
-def _in_bits(record: Mapping[str, Any]) -> dict[str, Any]:
-    if record.get("quantity") in _NO_INFORMATION:
-        return dict(record)
-    return {key: value * BITS if key in _IN_NATS and value is not None else value for key, value in record.items()}
 
 
 def terminal_width() -> int | None:
@@ -291,27 +262,6 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
 
 
-def to_json(value: Any) -> str:
-    """Write JSON in which no number is infinite or NaN."""
-    return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
-
-
-def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Write records as CSV; lists and mappings as JSON in their field."""
-    if not records:
-        return ""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(map(_flat, records))
-    return out.getvalue().rstrip("\n")
-
-
-def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Write lists and mappings as JSON."""
-    return {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
-
-
 def check_folder(path: Path) -> None:
     """Find out before the work whether a file can be written there."""
     if path.is_dir():
@@ -335,15 +285,3 @@ def write_file(path: Path, content: bytes) -> None:
         if whole:
             part.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write records as parquet; lists and mappings as JSON text."""
-    import pandas as pd
-
-    try:
-        pd.DataFrame([_flat(record) for record in records]).to_parquet(path)
-    except ImportError as error:
-        raise InputError("writing .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
-    except OSError as error:
-        raise InputError(f"the output cannot be written: {error}") from error

@@ -121,7 +121,7 @@ def test_imports_form_no_circle() -> None:
 def test_imports_are_read_in_every_spelling() -> None:
     source = """
 import estimators.gaussian
-import numpy, mibench.store as s
+import numpy, mibench.rows.store as s
 from mibench import registry, estimate
 from mibench.estimators.gaussian.cca import CCA
 def f():
@@ -132,7 +132,7 @@ def f():
 """
     assert list(read_imports(source, "mibench.estimators.gaussian")) == [
         "estimators.gaussian",
-        "mibench.store",
+        "mibench.rows.store",
         "mibench.registry",
         "mibench",
         "mibench.estimators.gaussian.cca",
@@ -160,13 +160,13 @@ def test_every_family_may_train() -> None:
         ("mibench.training.loop", "mibench.estimators.variational.critics"),
         ("mibench.training.loop", "mibench.registry"),
         ("mibench.distributions.gaussian", "mibench.training.networks"),
-        ("mibench.store", "mibench.estimators"),
+        ("mibench.rows.store", "mibench.estimators"),
         ("mibench.execution.child", "mibench.distributions.gaussian"),
         ("mibench.execution.local", "mibench.execution.trial"),
         ("mibench.execution.batches", "mibench.interface"),
         ("mibench.scoring", "mibench.cli"),
         ("mibench.losses", "mibench.estimators.gaussian.cca"),
-        ("mibench.losses", "mibench.store"),
+        ("mibench.losses", "mibench.rows.store"),
         ("mibench.cli", "estimators.gaussian"),
     ],
 )

@@ -15,15 +15,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mibench import cli, display, reference
+from mibench import cli
 from mibench.compare import beside, prepare
 from mibench.execution.plan import Request, make_task, make_trials
 from mibench.execution.runner import run
 from mibench.interface import InputError
 from mibench.registry import make_estimator
 from mibench.report import comparison
-from mibench.selection import select
-from mibench.store import Store
+from mibench.rows import reference
+from mibench.rows.files import to_csv
+from mibench.rows.select import select
+from mibench.rows.store import Store
 
 ROOT = Path(__file__).parents[1]
 # What a newcomer writes: the formula of cca by determinants.
@@ -73,7 +75,7 @@ def change(name: str, edit: Callable[[dict[str, str]], dict[str, str] | None]) -
     path = reference.FOLDER / f"{name}.csv.gz"
     records = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
     edited = [one for record in records if (one := edit(dict(record))) is not None]
-    path.write_bytes(gzip.compress(display.to_csv(edited).encode()))
+    path.write_bytes(gzip.compress(to_csv(edited).encode()))
 
 
 def compared(*words: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> tuple[dict[str, Any], str]:
@@ -132,7 +134,8 @@ def test_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     independent = [line for line in out.splitlines() if line.startswith("independent")]
     own = {name: [r for r in rows if (r["estimator"], r["distribution"]) == (name, "independent")] for name in
            ("cca", "gaussian-copula", "ksg")}  # fmt: skip
-    rmse = {name: np.sqrt(np.mean([(r["estimate"] - r["truth"]) ** 2 for r in some])) for name, some in own.items()}
+    errors = {name: [(r["estimate"] or 0.0) - (r["truth"] or 0.0) for r in some] for name, some in own.items()}
+    rmse = {name: np.sqrt(np.mean(np.square(some))) for name, some in errors.items()}
     best = min(rmse, key=lambda name: float(rmse[name]))
     assert independent[0].split()[-4:] == ["ok", best, f"{rmse[best]:.4f}", f"{rmse['ksg']:.4f}"]
     assert "* mine-own" in out
@@ -229,7 +232,7 @@ def test_each_n_is_ranked_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
         records = list(csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))
         lacks = {"ksg": "independent"}.get(name)
         more = [{**record, "n": "50"} for record in records if record["distribution"] != lacks]
-        path.write_bytes(gzip.compress(display.to_csv([*records, *more]).encode()))
+        path.write_bytes(gzip.compress(to_csv([*records, *more]).encode()))
     found, said = compared("--n", "50", "--n", "200", "--seeds", "2", capsys=capsys)
     lines = {(line["estimator"], line["n"]): line for group in found["estimators"] for line in group}
     assert lines["ksg", 50]["rank"] is None

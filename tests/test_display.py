@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from mibench.bibliography import citation_texts
-from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json, write_file
+from mibench.display import cell_table, estimator_labels, table, write_file
 from mibench.interface import InputError
 from mibench.registry import make_estimator, parameter_values
+from mibench.rows.files import to_csv, to_json
+from mibench.rows.row import COLUMNS, plain
+from mibench.rows.units import in_units
 from mibench.scoring import summarise
-from mibench.store import COLUMNS, plain
 
 LONG = "spiral-normal_cdf-multinormal-sparse-25-25-2-2.0-" + "x" * 200
 

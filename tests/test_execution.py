@@ -27,7 +27,8 @@ from mibench.execution.runner import run_trials
 from mibench.execution.server import _Prints
 from mibench.execution.work import Limits
 from mibench.registry import make_estimator
-from mibench.store import Store
+from mibench.rows.row import Row
+from mibench.rows.store import Store
 
 FILE = Path(__file__).with_name("faulty.py")
 LIMITS = Limits(jobs=2, timeout=3.0, memory=600 * 2**20)
@@ -89,7 +90,7 @@ def command(store: Path, seeds: int, tasks: Sequence[str]) -> list[str]:
             "--distribution", specs, "--format", "json", *options]  # fmt: skip
 
 
-def stored(path: Path) -> list[dict[str, Any]]:
+def stored(path: Path) -> list[Row]:
     if not path.exists():
         return []
     store = Store(path)

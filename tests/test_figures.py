@@ -22,12 +22,13 @@ from matplotlib.patches import Rectangle
 from scipy.stats import binomtest
 
 import mibench
-from mibench import display
 from mibench.cli import main
 from mibench.interface import InputError
 from mibench.report import KINDS, WIDTHS, drawing, figures, pareto, staircase
+from mibench.rows.files import to_csv
+from mibench.rows.row import COLUMNS
+from mibench.rows.units import BITS
 from mibench.scoring import Solved
-from mibench.store import COLUMNS
 
 SINGLE = WIDTHS["single"]
 Row = dict[str, Any]
@@ -573,7 +574,7 @@ def test_no_text_is_cut_off_or_covers_another(kind: str, width: str) -> None:
 @pytest.fixture
 def rows_file(tmp_path: Path) -> Path:
     path = tmp_path / "rows.csv"
-    path.write_text(display.to_csv(example_rows()), encoding="utf-8")
+    path.write_text(to_csv(example_rows()), encoding="utf-8")
     return path
 
 
@@ -604,7 +605,7 @@ def test_the_same_rows_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     rows, paths = example_rows(), []
     for number, order in enumerate((rows, rows[::-1])):
         source, path = tmp_path / f"{number}.csv", tmp_path / f"{number}{suffix}"
-        source.write_text(display.to_csv(order), encoding="utf-8")
+        source.write_text(to_csv(order), encoding="utf-8")
         command = ["plot", "heatmap", "--rows", str(source), "--out", str(path), "--keep-stale"]
         settings = dict(mpl.rcParams)
         if number:
@@ -708,7 +709,7 @@ def test_bits_are_nats_over_log_2(kind: str) -> None:
     assert any("(bits)" in name for name in names[1])
     assert not any("nats" in name for name in names[1])
     if kind in ("scaling", "learning", "staircase"):
-        assert drawn_numbers(bits) == pytest.approx([y * display.BITS for y in drawn_numbers(nats)])
+        assert drawn_numbers(bits) == pytest.approx([y * BITS for y in drawn_numbers(nats)])
 
 
 def test_heatmap_in_bits_and_by_another_rule() -> None:

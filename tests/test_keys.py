@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from mibench import reference
 from mibench.cli import main
 from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.gaussian.cca import CCA
@@ -23,7 +22,8 @@ from mibench.estimators.neighbors.ksg import KSG
 from mibench.execution.plan import Trial, make_task
 from mibench.interface import Estimator, InputError, JointDistribution, parameter, parameter_named, parameters_of
 from mibench.registry import full_spec, make_distribution, make_estimator, parameter_values, stored_estimator
-from mibench.selection import Filters, select
+from mibench.rows import reference
+from mibench.rows.select import Filters, select
 
 FIXTURES = Path(__file__).with_name("fixtures")
 STORE, ROWS = FIXTURES / "store-0.1.sqlite", FIXTURES / "rows-0.1.csv.gz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from mibench.execution.runner import run, run_trials
 from mibench.execution.work import Limits
 from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
 from mibench.progress import Progress
+from mibench.rows.store import Store
 from mibench.scoring import summarise
-from mibench.store import Store
 
 ROOT = Path(mibench.__file__).parents[1]
 FAULTY = Path(__file__).with_name("faulty.py")
@@ -77,7 +77,7 @@ class Folder:
 
     def run(
         self, estimator: str = "Mine", n: Sequence[int] = (50,), seeds: int = 3, **options: Any
-    ) -> tuple[list[dict[str, Any]], Told]:
+    ) -> tuple[Sequence[Mapping[str, Any]], Told]:
         trials, _, _ = plan(Request([f"{self.own}:{estimator}"], ["independent"], dim_x=1, dim_y=1, n=n, seeds=seeds))
         store, told = Store(self.store), Told()
         try:
@@ -85,7 +85,7 @@ class Folder:
         finally:
             store.close()
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> Sequence[Mapping[str, Any]]:
         store = Store(self.store)
         rows = store.rows()
         store.close()

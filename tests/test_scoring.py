@@ -12,10 +12,10 @@ import pytest
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from mibench.display import to_json
+from mibench.rows.files import to_json
+from mibench.rows.row import plain
 from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summarise
 from mibench.scoring.cell import METHOD, TASK
-from mibench.store import plain
 
 # The contract of a cell: other programs read these.
 CONTRACT = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import mibench
-from mibench import display, reference
+from mibench import display
 from mibench.cli import given
 from mibench.cli.rows import environments, today
 from mibench.cli.running import executed, say_failures
@@ -16,6 +16,9 @@ from mibench.compare import beside, prepare
 from mibench.execution.plan import Request
 from mibench.progress import say
 from mibench.report import WIDTHS, comparison
+from mibench.rows import reference
+from mibench.rows.files import to_json
+from mibench.rows.units import in_units
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -44,8 +47,8 @@ def compare(options: argparse.Namespace) -> int:
         return 130
     found = beside(rows, prepared.reference, prepared.named, given.rule(options))
     if options.format == "json":
-        trials, cells = display.in_units(rows, options.units), display.in_units(found.cells, options.units)
-        text = display.to_json(
+        trials, cells = in_units(rows, options.units), in_units(found.cells, options.units)
+        text = to_json(
             {"units": options.units, "solved_rule": str(found.rule), "trials": trials, "summary": cells}
             | {"estimators": found.summary}
         )
@@ -57,7 +60,7 @@ def compare(options: argparse.Namespace) -> int:
     return say_failures(rows)
 
 
-def _draw_comparison(rows: Sequence[dict[str, Any]], picture: bool, options: argparse.Namespace) -> None:
+def _draw_comparison(rows: Sequence[Mapping[str, Any]], picture: bool, options: argparse.Namespace) -> None:
     from mibench.report import drawing, figures, page
 
     how = {"units": options.units, "rule": given.rule(options)}

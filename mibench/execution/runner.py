@@ -16,7 +16,8 @@ from mibench.interface import InputError
 from mibench.machine import environment
 from mibench.progress import SILENT, Progress
 from mibench.registry import DistributionLike, EstimatorLike, nearest
-from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
+from mibench.rows.row import STATUSES, Row, plain
+from mibench.rows.store import DEFAULT_STORE, Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ def run_trials(
     keep_stale: bool = False,
     gpu: str | None = None,
     progress: Progress = SILENT,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return the rows of all trials, in their order: those stored already, and those run now.
 
     A stored row counts unless its code has changed (then it is stale, and kept only where `keep_stale` says so) or its
@@ -60,7 +61,7 @@ def run_trials(
     return [{**rows[trial.run_key], "distribution": trial.task.name} for trial in trials]
 
 
-def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[dict[str, Any]]:
+def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[Row]:
     if not missing:
         return
     runnable = [trial for trial in missing if trial.skip is None]
@@ -73,7 +74,7 @@ def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: st
         yield from _stored([(named[key], result) for key, result in ended], store, identity)
 
 
-def _stored(ended: Sequence[tuple[Trial, Result]], store: Store, environment_id: str) -> Iterator[dict[str, Any]]:
+def _stored(ended: Sequence[tuple[Trial, Result]], store: Store, environment_id: str) -> Iterator[Row]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     empty = {"diagnostics": {}, "warnings": [], "environment": environment_id, "created_utc": now}
     if ended:

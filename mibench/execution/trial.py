@@ -20,7 +20,7 @@ from mibench.failures import failure
 from mibench.inputs import check_estimate, check_pair
 from mibench.interface import Context, Estimate, Estimator, GroundTruth, JointDistribution, Sample
 from mibench.intervals import with_interval
-from mibench.store import plain
+from mibench.rows.row import plain
 
 _CURVE_POINTS = 200
 

@@ -8,6 +8,7 @@ from typing import Any
 from mibench import display
 from mibench.compare import ALPHA, Cell, Comparison
 from mibench.display import STALE
+from mibench.rows.units import in_units
 
 _NOTHING = "–"
 
@@ -25,7 +26,7 @@ def _task_table(found: Comparison, units: str, width: int | None) -> str:
              "best reference", "its RMSE", *named]  # fmt: skip
     lines = []
     for task in found.tasks:
-        (cell,) = display.in_units([task["yours"]], units)
+        (cell,) = in_units([task["yours"]], units)
         best = task["best"]
         lines.append(
             [
@@ -55,7 +56,7 @@ def _rmse(cell: Cell | None, units: str) -> str:
     if not cell["ok"]:
         status: str = max(cell["failures"], key=cell["failures"].get)
         return status
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     return display.number(shown["rmse"]) + (f" ({cell['ok']}/{cell['trials']} ok)" if cell["failures"] else "")
 
 
@@ -98,7 +99,7 @@ def _summary_table(found: Comparison, units: str, width: int | None) -> str:
 
 
 def _in_units(line: Cell, key: str, units: str) -> str:
-    (shown,) = display.in_units([{"quantity": line["quantity"], "rmse": line[key]}], units)
+    (shown,) = in_units([{"quantity": line["quantity"], "rmse": line[key]}], units)
     return display.number(shown["rmse"])
 
 

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mibench import display, scoring
+from mibench import scoring
 from mibench.execution.plan import make_task
 from mibench.interface import InputError
 from mibench.report import marked
 from mibench.report.formats import Entry, Table, written
 from mibench.report.tables import estimator_names
+from mibench.rows.files import to_csv
 
 Row = Mapping[str, Any]
 _ORDERS = {"spearman": "Spearman", "kendall": "Kendall", "auc": "AUC", "saturation": "saturation"}
@@ -23,7 +24,7 @@ def table(rows: Sequence[Row], form: str = "latex", width: int | None = None) ->
     if all(line[order] is None for line in found for order in _ORDERS):
         raise InputError("there is no order to compare with: that takes 3 tasks of known MI, or an independent one")
     if form == "csv":
-        return display.to_csv(found)
+        return to_csv(found)
     return written(by_n(found), form, width)
 
 

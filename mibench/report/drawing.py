@@ -10,13 +10,13 @@ import matplotlib as mpl
 import pandas as pd
 
 import mibench
-from mibench import display
 from mibench.display import STALE
 from mibench.execution.plan import make_task
 from mibench.interface import InputError
 from mibench.registry import nearest
 from mibench.report import KINDS, marked, samples
 from mibench.report.figures import STYLE, Drawn
+from mibench.rows.units import in_units
 from mibench.scoring import DEFAULT_RULE, Solved, cells
 
 _OF_ROWS = ("learning",)
@@ -46,7 +46,7 @@ def draw(
     frame = pd.DataFrame(marked(rows)) if kind in _OF_ROWS else cells(marked(rows), solved=rule)
     if units != "nats":
         records = [{str(key): value for key, value in one.items()} for one in frame.to_dict("records")]
-        frame = pd.DataFrame(display.in_units(records, units))
+        frame = pd.DataFrame(in_units(records, units))
     with mpl.rc_context(STYLE):
         drawn: Drawn = function(frame, width, **words)
     if any(row.get("stale") for row in rows):

@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import mibench
-from mibench.display import check_folder, estimator_labels, unit_of, wrap_name, write_file
+from mibench.display import check_folder, estimator_labels, wrap_name, write_file
 from mibench.interface import InputError
 from mibench.report import WIDTHS
+from mibench.rows.units import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType

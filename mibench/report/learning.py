@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from mibench.display import BITS
 from mibench.interface import InputError
 from mibench.report.figures import (
     BLUE,
@@ -23,6 +22,7 @@ from mibench.report.figures import (
     set_title,
     with_unit,
 )
+from mibench.rows.units import BITS
 
 _MOST_PANELS = 12
 _OBJECTIVE = "objective: what training maximises, which is no estimate of MI for every estimator"

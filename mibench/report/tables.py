@@ -21,6 +21,8 @@ from mibench.display import STALE
 from mibench.interface import InputError
 from mibench.report import FORMATS, SCORES
 from mibench.report.formats import Entry, Table, written
+from mibench.rows.files import to_csv
+from mibench.rows.units import in_units, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,12 +60,12 @@ def table(
     if score == "summary":
         groups = summaries(cells, units)
         if form == "csv":
-            return display.to_csv([line for group in groups for line in group])
+            return to_csv([line for group in groups for line in group])
         tables = [summary(group, rule, units) for group in groups]
     else:
         found = records(cells)
         if form == "csv":
-            return display.to_csv(_cell_lines(found, score, units))
+            return to_csv(_cell_lines(found, score, units))
         tables = [grid(group, score, columns, units, rule) for group in by_quantity(found) if _has(group, score)]
     if not tables:
         raise InputError(f"there is no {score} to show for these rows; --score mean needs neither truth nor two seeds")
@@ -199,7 +201,7 @@ def best_of(cells: Sequence[Cell], score: str) -> list[Cell]:
 
 def entry(cell: Cell, score: str, units: str = "nats", *, best: bool = False) -> Entry:
     """Write one score of a cell, with the counts of trials that are not ok."""
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     value, error, *_ = measured(shown, score)
     if set(cell["failures"]) == {"skipped"} and not cell["ok"]:
         return Entry("skipped")
@@ -221,7 +223,7 @@ def _has(cells: Sequence[Cell], score: str) -> bool:
 
 def truth_entry(cell: Cell, units: str = "nats") -> Entry:
     """Write the truth: with its standard error, or the interval that it is certified to lie in."""
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     value, low, high = shown["truth"], shown["truth_low"], shown["truth_high"]
     if value is None:
         return Entry(_NOTHING)
@@ -231,7 +233,7 @@ def truth_entry(cell: Cell, units: str = "nats") -> Entry:
 
 
 def _oracle_entry(cell: Cell, units: str) -> Entry:
-    (shown,) = display.in_units([cell], units)
+    (shown,) = in_units([cell], units)
     value = shown["oracle_rmse"]
     return Entry(_NOTHING) if value is None else Entry(rounded(value, None)[0], number=value)
 
@@ -273,7 +275,7 @@ def title(score: str, quantity: str) -> str:
 def _caption(cells: Sequence[Cell], score: str, units: str, rule: str, *, bold: bool) -> str:
     """Say what is shown: score, quantity, units, size, n and trials of a cell; how bold is decided."""
     quantity = cells[0]["quantity"]
-    unit = "" if score in ("efficiency", "solved", "cost") else display.unit_of(quantity, units)
+    unit = "" if score in ("efficiency", "solved", "cost") else unit_of(quantity, units)
     sizes = {f"{cell['dim_x']} × {cell['dim_y']}" for cell in cells}
     facts = [
         f"{title(score, quantity)}{unit and ' ' + unit}",
@@ -311,7 +313,7 @@ def _cell_lines(found: Sequence[Cell], score: str, units: str) -> list[dict[str,
             by_task.setdefault(task_of(cell), []).append(cell)
         for members in by_task.values():
             best = {id(cell) for cell in best_of(members, score)}
-            for cell, shown in zip(members, display.in_units(members, units), strict=True):
+            for cell, shown in zip(members, in_units(members, units), strict=True):
                 value, error, *_ = measured(shown, score)
                 keys = ("quantity", "distribution", "dim_x", "dim_y", "n")
                 lines.append(
@@ -339,7 +341,7 @@ def summary(lines: Sequence[Mapping[str, Any]], rule: str = "", units: str = "na
         )
         shown.append((line["estimator"], entries))
     first = lines[0]
-    unit = display.unit_of(first["quantity"], units)
+    unit = unit_of(first["quantity"], units)
     facts = [
         f"Estimators of {_words(first['quantity'])} at n = {first['n']}, over "
         f"{_counted((line['tasks'] for line in lines), 'task')}.",
@@ -394,7 +396,7 @@ def summaries(
         for n in sorted({cell["n"] for cell in group}):
             lines = []
             by_name: dict[str, list[Cell]] = {}
-            for cell in display.in_units([cell for cell in group if cell["n"] == n], units):
+            for cell in in_units([cell for cell in group if cell["n"] == n], units):
                 by_name.setdefault(cell["name"], []).append(cell)
             for name, own in by_name.items():
                 verdicts = [cell["solved"] for cell in own if cell["solved"] is not None]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibench.interface import Array
-from mibench.store import plain
+from mibench.rows.row import plain
 
 if TYPE_CHECKING:
     import pandas as pd
