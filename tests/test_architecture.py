@@ -88,6 +88,11 @@ def allowed(module: str, imported: str) -> bool:
     if module == "mibench.losses":
         # The bounds as losses: the one part of the harness that shows an estimator family's machinery.
         return imported == "mibench.interface" or within(imported, "mibench.estimators.variational")
+    # Rows become scores, scores a comparison, and these are drawn: never the other way.
+    if within(module, "mibench.scoring", "mibench.compare") and within(imported, "mibench.report", "mibench.display"):
+        return False
+    if within(module, "mibench.scoring") and within(imported, "mibench.compare", "mibench.execution"):
+        return imported == "mibench.execution.plan"  # for its tasks
     if module in BLIND:
         return imported in {*BLIND, "mibench.failures", "mibench.machine"} or within(imported, "mibench.registry")
     # The command line and the public names reach everything; the harness names no estimator and no distribution.
@@ -165,6 +170,11 @@ def test_every_family_may_train() -> None:
         ("mibench.execution.local", "mibench.execution.trial"),
         ("mibench.execution.batches", "mibench.interface"),
         ("mibench.scoring", "mibench.cli"),
+        ("mibench.scoring.summary", "mibench.report.tables"),
+        ("mibench.scoring.summary", "mibench.display"),
+        ("mibench.scoring.cell", "mibench.compare"),
+        ("mibench.compare", "mibench.report"),
+        ("mibench.compare", "mibench.display"),
         ("mibench.losses", "mibench.estimators.gaussian.cca"),
         ("mibench.losses", "mibench.rows.store"),
         ("mibench.cli", "estimators.gaussian"),

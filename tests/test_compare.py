@@ -8,8 +8,9 @@ import io
 import json
 import runpy
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from mibench.registry import make_estimator
 from mibench.report import comparison
 from mibench.rows import reference
 from mibench.rows.files import to_csv
+from mibench.rows.row import Row
 from mibench.rows.select import select
 from mibench.rows.store import Store
 
@@ -336,8 +338,8 @@ def test_better_and_worse_are_those_of_the_paired_t_test() -> None:
     rng = np.random.default_rng(5)
     tasks = [f"staircase-{mi}" for mi in (2, 4, 6, 8, 10)]
     shifts = {"staircase-2": -0.5, "staircase-4": 0.5, "staircase-6": 0.0, "staircase-8": -0.12, "staircase-10": 0.1}
-    rows: list[dict[str, Any]] = []
-    others: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    others: list[Row] = []
     p, signs = [], []
     for task in tasks:
         law = make_task(task)
@@ -345,8 +347,9 @@ def test_better_and_worse_are_those_of_the_paired_t_test() -> None:
             trials = make_trials([make_estimator(name)], [law], [100], range(6), "cpu")
             errors = np.abs(rng.normal(1.0 + (shifts[task] if name == "cca" else 0.0), 0.1, size=6))
             done = {"status": "ok", "truth": 2.0, "truth_low": None, "truth_high": None, "truth_se": 0.0}
+            more = {"stale": False, "oracle": None, "cpu_s": 1.0}
             place += [
-                {**done, **trial.facts(), "estimate": 2.0 + error, "stale": False, "oracle": None, "cpu_s": 1.0}
+                cast("Row", {**done, **trial.facts(), **more, "estimate": 2.0 + error})
                 for trial, error in zip(trials, errors, strict=True)
             ]
         first, second = (
@@ -360,12 +363,15 @@ def test_better_and_worse_are_those_of_the_paired_t_test() -> None:
             break
         rejected.add(int(place_))
     found = beside(rows, others)
-    (line,) = [line for group in found.summary for line in group if not line["yours"]]
+    (((mine, other, n), counts),) = found.against.items()
+    assert (mine.estimator, other.estimator, n) == ("cca", "ksg", 100)
     expected = {"better": sum(signs[i] < 0 for i in rejected), "worse": sum(signs[i] > 0 for i in rejected)}
-    assert line["against"] == {"cca": {**expected, "tested": 5}}
+    assert asdict(counts) == {**expected, "tested": 5}
     assert 0 < expected["better"] + expected["worse"] < 5
-    assert found.tasks[0]["best"]["name"] == "ksg"
+    assert found.tasks[0].best is not None
+    assert found.tasks[0].best["estimator"] == "ksg"
     assert f"{expected['better']}, {expected['worse']} of 5" in comparison.text(found)
     bits = comparison.text(found, "bits")
-    (scored,) = [cell for cell in found.cells if cell["yours"] and cell["distribution"] == "staircase-2"]
+    scored = next(task.yours for task in found.tasks if task.yours["distribution"] == "staircase-2")
+    assert scored["rmse"] is not None
     assert f"{scored['rmse'] / np.log(2):.4f}" in bits

@@ -20,7 +20,15 @@ from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.gaussian.cca import CCA
 from mibench.estimators.neighbors.ksg import KSG
 from mibench.execution.plan import Trial, make_task
-from mibench.interface import Estimator, InputError, JointDistribution, parameter, parameter_named, parameters_of
+from mibench.interface import (
+    Estimator,
+    InputError,
+    Interval,
+    JointDistribution,
+    parameter,
+    parameter_named,
+    parameters_of,
+)
 from mibench.registry import full_spec, make_distribution, make_estimator, parameter_values, stored_estimator
 from mibench.rows import reference
 from mibench.rows.select import Filters, select
@@ -43,8 +51,8 @@ def trial_of(row: dict[str, str]) -> Trial:
     estimator = stored_estimator(row["estimator"], row["params"])
     assert estimator is not None
     task = task_of(row["distribution"], int(row["dim_x"]), int(row["dim_y"]))
-    level = float(row["level"]) if row["level"] else None
-    return Trial(estimator, task, int(row["n"]), int(row["seed"]), row["device"], row["interval"] or None, level)
+    interval = Interval(row["interval"], float(row["level"])) if row["interval"] else None
+    return Trial(estimator, task, int(row["n"]), int(row["seed"]), row["device"], interval)
 
 
 def of_this_version(row: dict[str, str], trial: Trial) -> bool:

@@ -16,7 +16,17 @@ import mibench
 from mibench.execution.plan import Request, make_trials, plan
 from mibench.execution.runner import run, run_trials
 from mibench.execution.work import Limits
-from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
+from mibench.interface import (
+    Array,
+    Context,
+    Estimate,
+    Estimator,
+    GroundTruth,
+    InputError,
+    JointDistribution,
+    Sample,
+    Shape,
+)
 from mibench.progress import Progress
 from mibench.rows.store import Store
 from mibench.scoring import summarise
@@ -35,8 +45,8 @@ class Mine(Estimator):
     shift: float = parameter(0.0, "is added")
     def estimate(self, x, y, context):
         return Estimate(own_machinery.value(x) + self.shift + 1)
-    def unsupported(self, n, dim_x, dim_y, x_discrete, y_discrete):
-        return f"needs more than 20 points, got {n}" if n <= 20 else None
+    def unsupported(self, shape):
+        return f"needs more than 20 points, got {shape.n}" if shape.n <= 20 else None
 
 @dataclass(frozen=True)
 class Together(Mine):
@@ -323,6 +333,19 @@ def test_a_sample_that_cannot_be_used_is_an_error_of_its_trial(estimator: type[E
         assert (row["status"] == "error") == ("constant" in str(row["error_text"]))
     cell = summarise([{str(key): value for key, value in row.items()} for row in rows.to_dict("records")])[0]
     assert (cell["ok"], cell["failures"]) == (counts["ok"], {"error": counts["error"]})
+
+
+class Undeclared(SometimesConstant):
+    """Y is labels, which its samples do not say."""
+
+    def sample_shape(self, n: int) -> Shape:
+        return Shape(n, ("continuous",), ("discrete",))
+
+
+def test_a_sample_of_other_kinds_than_its_distribution_says_is_an_error_of_its_trial(tmp_path: Path) -> None:
+    (row,) = run("mixed-ksg", distribution=Undeclared, n=50, seeds=1, store=tmp_path / "s", jobs=1).to_dict("records")
+    assert row["status"] == "error"
+    assert row["error_text"].endswith("return Sample(x, y, pmi, self.sample_shape(n))")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

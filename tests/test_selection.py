@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mibench.execution.plan import make_task, make_trials
-from mibench.interface import InputError
+from mibench.interface import InputError, Interval
 from mibench.registry import make_estimator
 from mibench.rows.files import encoded
 from mibench.rows.select import Filters, select
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Path:
     made = [make_estimator(name) for name in ("ksg", "cca", "ksg[k=7]")]
     tasks = [make_task(name, dim, dim) for name, dim in TASKS]
     trials = make_trials(made, tasks, [300, 100], [2, 0, 1], "cpu")
-    with_interval = make_trials(made[:1], tasks[:1], [100], [0], "cpu", interval="subsample", level=0.8)
+    with_interval = make_trials(made[:1], tasks[:1], [100], [0], "cpu", interval=Interval("subsample", 0.8))
     opened = Store(path)
     opened.append([{**COMMON, **trial.facts(), "estimate": 0.1 * trial.seed} for trial in [*trials, *with_interval]])
     opened.close()

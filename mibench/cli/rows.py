@@ -14,7 +14,7 @@ from mibench import display, scoring
 from mibench.cli import given
 from mibench.interface import InputError
 from mibench.progress import say
-from mibench.report import WIDTHS, citations, dependence, marked, tables
+from mibench.report import WIDTHS, citations, dependence, tables
 from mibench.rows import files, reference, select
 from mibench.rows.row import Row
 from mibench.rows.store import Store
@@ -63,7 +63,7 @@ def table(options: argparse.Namespace) -> int:
     else:
         rule = given.rule(options)
         layout = {"columns": options.columns, "units": options.units, "width": given.width(options)}
-        cells = scoring.cells(marked(rows), solved=rule)
+        cells = scoring.cells(rows, solved=rule)
         text = tables.table(cells, options.score, options.format, **layout, rule=str(rule))
         if options.solved is not None and options.format == "csv":  # which has no caption
             say(f"solved: {rule}")

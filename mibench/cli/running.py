@@ -10,6 +10,7 @@ from mibench.cli import given
 from mibench.execution.plan import Request, Trial, plan
 from mibench.execution.runner import run_trials
 from mibench.execution.work import Limits
+from mibench.names import estimator_labels
 from mibench.progress import ProgressDisplay, say
 from mibench.rows.files import to_csv, to_json
 from mibench.rows.row import Row
@@ -72,7 +73,7 @@ def say_failures(rows: Sequence[Row]) -> int:
     """Say which trials failed; returns the exit code."""
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
     alike: dict[tuple[str, str, str], list[Row]] = {}
-    for row, label in zip(failed, display.estimator_labels(failed), strict=True):
+    for row, label in zip(failed, estimator_labels(failed), strict=True):
         alike.setdefault((label, row["status"], _reason(row)), []).append(row)
     for (label, status, why), (row, *others) in list(alike.items())[:5]:
         more = f" (and {len(others)} more trial{'s' * (len(others) > 1)})" if others else ""

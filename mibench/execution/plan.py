@@ -16,7 +16,7 @@ import numpy as np
 
 from mibench import intervals, suites
 from mibench.execution.trial import TrialRun
-from mibench.interface import Configurable, Estimator, InputError, JointDistribution, parameters_of
+from mibench.interface import Configurable, Estimator, InputError, Interval, JointDistribution, parameters_of
 from mibench.intervals import check_interval
 from mibench.machine import resolve_device
 from mibench.provenance import code_hash, read_again
@@ -71,7 +71,7 @@ class Request:
 def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     """Turn a request into trials; with notes for the user, and the name of the GPU that they run on."""
     _check_counts(request)
-    level = check_interval(request.interval, request.level)
+    interval = check_interval(request.interval, request.level)
     read_again()
     made = [make_estimator(spec) for spec in _expanded(estimators, request.estimators)]
     groups, notes = _task_groups(request)
@@ -80,7 +80,7 @@ def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     for tasks, ns, default_seeds in groups:
         count = default_seeds if request.seeds is None else request.seeds
         seeds = range(request.first_seed, request.first_seed + count)
-        planned += make_trials(made, tasks, ns, seeds, device, interval=request.interval, level=level)
+        planned += make_trials(made, tasks, ns, seeds, device, interval=interval)
     trials = distinct(planned)
     if trials and all(trial.skip for trial in trials):
         first = trials[0]
@@ -140,8 +140,7 @@ def _expanded(
 class Trial:
     """One estimate to make: an estimator on n points of a task, with one seed for the data and the initialisation.
 
-    `interval` and `level` are the method and the nominal coverage of the interval asked for, or None. `skip` is the
-    reason why the estimator cannot run on this task, or None.
+    `interval` is the one asked for, or None. `skip` is the reason why the estimator cannot run on this task, or None.
     """
 
     estimator: Estimator
@@ -149,13 +148,12 @@ class Trial:
     n: int
     seed: int
     device: str
-    interval: str | None = None
-    level: float | None = None
+    interval: Interval | None = None
 
     @functools.cached_property
     def run_key(self) -> str:
         """Hash of everything that determines the estimate, except for the code."""
-        asked = {"interval": self.interval, "level": self.level, "interval_version": intervals.VERSION}
+        asked = self._interval_columns | {"interval_version": intervals.VERSION}
         return _digest(
             {
                 **_estimator_identity(self.estimator),
@@ -168,6 +166,13 @@ class Trial:
             }
         )
 
+    @property
+    def _interval_columns(self) -> dict[str, Any]:
+        """The interval as rows and keys spell it."""
+        if self.interval is None:
+            return {"interval": None, "level": None}
+        return {"interval": self.interval.method, "level": self.interval.level}
+
     @functools.cached_property
     def code(self) -> str:
         """Hash of the source that computes the estimate: rows of other code are stale."""
@@ -176,8 +181,7 @@ class Trial:
     @functools.cached_property
     def skip(self) -> str | None:
         """Why this trial cannot run, or None."""
-        law = self.task.distribution
-        return self.estimator.unsupported(self.n, law.dim_x, law.dim_y, law.x_discrete, law.y_discrete)
+        return self.estimator.unsupported(self.task.distribution.sample_shape(self.n))
 
     @property
     def key(self) -> str:
@@ -210,9 +214,7 @@ class Trial:
     def runnable(self) -> TrialRun:
         """Fix its randomness, and leave the rest of the plan behind."""
         streams = self.data_seed(), self.estimator_seed()
-        return TrialRun(
-            self.estimator, self.task.distribution, self.n, *streams, self.device, self.interval, self.level
-        )
+        return TrialRun(self.estimator, self.task.distribution, self.n, *streams, self.device, self.interval)
 
     def data_seed(self) -> np.random.SeedSequence:
         """Randomness of the sample: the same for every estimator, so that comparisons are paired."""
@@ -237,8 +239,7 @@ class Trial:
             "dim_y": law.dim_y,
             "n": self.n,
             "seed": self.seed,
-            "interval": self.interval,
-            "level": self.level,
+            **self._interval_columns,
             "quantity": self.estimator.quantity,
             "bound": self.estimator.bound,
             "device": self.device,
@@ -263,15 +264,14 @@ def make_trials(
     seeds: Sequence[int],
     device: str,
     *,
-    interval: str | None = None,
-    level: float | None = None,
+    interval: Interval | None = None,
 ) -> list[Trial]:
     """Cross estimators, tasks, sample sizes and seeds; a trial that is named twice is planned once.
 
-    `device` is "cpu" or "cuda"; estimators that cannot use it run on the CPU. `interval` and `level` are as in `Trial`.
+    `device` is "cpu" or "cuda"; estimators that cannot use it run on the CPU. `interval` is as in `Trial`.
     """
     return distinct(
-        Trial(estimator, task, n, seed, device if device in estimator.facts.devices else "cpu", interval, level)
+        Trial(estimator, task, n, seed, device if device in estimator.facts.devices else "cpu", interval)
         for estimator in estimators
         for task in tasks
         for n in ns

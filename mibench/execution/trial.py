@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from mibench.estimating import Estimation, Start, points_together
 from mibench.execution.work import Result
 from mibench.failures import failure
-from mibench.inputs import check_estimate, check_pair
-from mibench.interface import Context, Estimate, Estimator, GroundTruth, JointDistribution, Sample
-from mibench.intervals import with_interval
+from mibench.interface import Estimate, Estimator, GroundTruth, InputError, Interval, JointDistribution
 from mibench.rows.row import plain
 
 _CURVE_POINTS = 200
@@ -35,19 +34,18 @@ class TrialRun:
     data_seed: np.random.SeedSequence
     estimator_seed: np.random.SeedSequence
     device: str
-    interval: str | None = None
-    level: float | None = None
+    interval: Interval | None = None
 
     def run(self, threads: int) -> Result:
         """Draw the sample, estimate, and return the columns of the row."""
         meter = _Meter()
         row: Result = {}
         try:
-            sample, row = _draw(self)
+            estimation, row = _draw(self, threads)
             meter = _Meter()  # the cost of the estimate, neither of the sample nor of the interval
-            estimate = self.estimator.estimate(sample.x, sample.y, _context(self, threads))
+            estimate = estimation.point()
             cost = meter.read()
-            row |= _describe(estimate, sample, self, threads)
+            row |= _describe(estimation, estimate)
         except (Exception, SystemExit) as error:
             row |= failure(error)
             cost = meter.read()
@@ -55,33 +53,29 @@ class TrialRun:
 
     def run_together(self, batch: Sequence[TrialRun], threads: int) -> Iterator[tuple[int, Result]]:
         """Run the trials as one batch of the estimator; see `Runnable.run_together`."""
-        drawn: dict[int, tuple[Sample, Result]] = {}
+        drawn: dict[int, tuple[Estimation, Result]] = {}
         for index, trial in enumerate(batch):
             meter = _Meter()
             try:
-                drawn[index] = _draw(trial)
+                drawn[index] = _draw(trial, threads)
             except Exception as error:
                 yield index, {**failure(error), **meter.read(), "batch_size": 1}
         if drawn:
-            yield from _estimate_together(batch, drawn, threads)
+            yield from _estimate_together(drawn)
 
 
-def _estimate_together(
-    batch: Sequence[TrialRun], drawn: dict[int, tuple[Sample, Result]], threads: int
-) -> Iterator[tuple[int, Result]]:
+def _estimate_together(drawn: dict[int, tuple[Estimation, Result]]) -> Iterator[tuple[int, Result]]:
     """Estimate the samples that could be drawn, at once."""
     waiting = dict(enumerate(drawn))  # from places in the estimator's batch to those in ours
-    xs, ys = [sample.x for sample, _ in drawn.values()], [sample.y for sample, _ in drawn.values()]
-    contexts = [_context(batch[index], threads) for index in drawn]
     meter = _BatchMeter(len(drawn))
     try:
-        for place, estimate in batch[0].estimator.estimate_batch(xs, ys, contexts):
+        for place, estimate in points_together([estimation for estimation, _ in drawn.values()]):
             if place not in waiting:
                 raise ValueError(f"estimate_batch gave an estimate for trial {place}, which was not waiting for one")
             cost = meter.one_ended()
             index = waiting[place]
-            sample, row = drawn[index]
-            row = {**row, **_describe(estimate, sample, batch[index], threads), **cost}
+            estimation, row = drawn[index]
+            row = {**row, **_describe(estimation, estimate), **cost}
             meter.go_on()
             del waiting[place]
             yield index, row
@@ -99,11 +93,17 @@ def _estimate_together(
         yield index, {"status": "error", "error_type": "error", "error_text": text, "batch_size": 1}
 
 
-def _draw(trial: TrialRun) -> tuple[Sample, Result]:
-    """Draw the sample; with the columns of its truth."""
+def _draw(trial: TrialRun, threads: int) -> tuple[Estimation, Result]:
+    """Draw the sample and check it; with the columns of its truth."""
     estimator, law = trial.estimator, trial.distribution
     sample = law.sample(trial.n, np.random.default_rng(trial.data_seed))
-    check_pair(sample.x, sample.y, estimator, law.x_discrete, law.y_discrete)
+    if sample.shape != law.sample_shape(trial.n):
+        raise InputError(
+            f"{law.label()}: the sample has columns of other kinds or numbers than sample_shape says; "
+            "return Sample(x, y, pmi, self.sample_shape(n))"
+        )
+    estimation = Estimation(estimator, sample, Start(trial.estimator_seed, trial.device, threads, trial.interval))
+    estimation.check()
     truth = _truth(law, estimator.quantity)
     row: Result = {}
     if truth is not None:
@@ -112,7 +112,7 @@ def _draw(trial: TrialRun) -> tuple[Sample, Result]:
         row = {name: plain(value) for name, value in zip(names, facts, strict=True)}
     if estimator.quantity == "mi" and sample.pmi is not None:
         row["oracle"] = float(sample.pmi.mean())
-    return sample, row
+    return estimation, row
 
 
 @functools.cache
@@ -121,25 +121,12 @@ def _truth(law: JointDistribution, quantity: str) -> GroundTruth | None:
     return law.ground_truth(quantity)
 
 
-def _context(trial: TrialRun, threads: int) -> Context:
-    return Context(
-        rng=np.random.default_rng(trial.estimator_seed),
-        device=trial.device,
-        threads=threads,
-        level=trial.level,
-        method=trial.interval,
-        x_discrete=trial.distribution.x_discrete,
-        y_discrete=trial.distribution.y_discrete,
-    )
-
-
-def _describe(estimate: Estimate, sample: Sample, trial: TrialRun, threads: int) -> Result:
+def _describe(estimation: Estimation, estimate: Estimate) -> Result:
     """Return the columns of an estimate, with the interval that is asked for."""
-    estimator = trial.estimator
-    check_estimate(estimator, estimate)
-    if estimate.quantity != estimator.quantity:  # the truth is that of the quantity which the estimator declares
-        raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {estimator.quantity!r}")
-    estimate = with_interval(estimator, estimate, sample.x, sample.y, _context(trial, threads))
+    expected = estimation.estimator.quantity
+    if estimate.quantity != expected:  # the truth is that of the quantity which the estimator declares
+        raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {expected!r}")
+    estimate = estimation.with_interval(estimate)
     value = float(estimate.value)
     described = {
         "status": "ok" if math.isfinite(value) else "nonfinite",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
+Record = TypeVar("Record", bound=Mapping[str, Any])
 BITS = 1 / math.log(2)
 # Keys of rows and cells whose values are in nats.
 _IN_NATS = frozenset(
@@ -24,9 +25,9 @@ def unit_of(quantity: str, units: str) -> str:
     return "" if quantity in _NO_INFORMATION else f"in {units}"
 
 
-def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
+def in_units(records: Iterable[Record], units: str) -> list[Record]:
     """Return rows or cells with their information values in "nats" (as they are) or "bits"."""
-    return [_in_bits(record) if units == "bits" else dict(record) for record in records]
+    return [cast("Record", _in_bits(record) if units == "bits" else dict(record)) for record in records]
 
 
 def _in_bits(record: Mapping[str, Any]) -> dict[str, Any]:
