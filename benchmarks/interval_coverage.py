@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from mibench.execution.plan import Trial, make_trials
 from mibench.interface import Context, Interval
 from mibench.intervals import METHODS, with_interval
-from mibench.plan import Trial, make_trials
 from mibench.registry import make_estimator
 from mibench.tasks import suite_tasks
 

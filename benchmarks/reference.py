@@ -19,8 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mibench import runner
-from mibench.execution.local import Limits
+from mibench.execution.plan import Request, plan
+from mibench.execution.runner import run_trials
+from mibench.execution.work import Limits
 from mibench.progress import ProgressDisplay, say
 from mibench.registry import estimators
 from mibench.rows import files, reference, select
@@ -52,10 +53,10 @@ def main() -> int:
     if given.export:
         export(given.store, given.folder)
         return 0
-    plan = tomllib.loads(given.plan.read_text(encoding="utf-8"))
+    planned = tomllib.loads(given.plan.read_text(encoding="utf-8"))
     try:
-        for entry in plan["runs"]:
-            run(entry, plan["costly"], given)
+        for entry in planned["runs"]:
+            run(entry, planned["costly"], given)
     except KeyboardInterrupt:
         say("stopped; the same command goes on")
         return 130
@@ -66,7 +67,7 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
     """Run what is missing of one run of the plan, or count it."""
     everyone = sorted(estimators.entries())
     quick = [name for name in everyone if name not in costly]
-    request = runner.Request(
+    request = Request(
         estimators={"quick": quick, "costly": costly, "all": everyone}[entry["of"]],
         suites=[entry["suite"]],
         dim_x=entry.get("dim"),
@@ -75,7 +76,7 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
         seeds=entry["seeds"],
         device="cpu",
     )
-    trials, _, gpu = runner.plan(request)
+    trials, _, gpu = plan(request)
     title = " ".join(f"{key} {value}" for key, value in entry.items())
     store = Store(given.store)
     try:
@@ -87,9 +88,7 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
         say(title)
         with ProgressDisplay() as progress:
             limits = Limits(given.jobs, entry.get("timeout", 3600.0))
-            rows = runner.run_trials(
-                trials, store, limits=limits, keep_stale=given.keep_stale, gpu=gpu, watcher=progress
-            )
+            rows = run_trials(trials, store, limits=limits, keep_stale=given.keep_stale, gpu=gpu, progress=progress)
         say(", ".join(f"{count} {status}" for status, count in Counter(row["status"] for row in rows).most_common()))
     finally:
         store.close()

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mibench import runner, scoring, suites
+from mibench import scoring, suites
+from mibench.execution.plan import DEFAULT_SUITE, Request, Trial, plan
 from mibench.interface import InputError
-from mibench.plan import Trial
 from mibench.rows.row import Method, Row, Task, method_of, task_of
 from mibench.rows.select import Filters, select
 from mibench.scoring import Scores, Summary
@@ -40,14 +40,14 @@ class Prepared:
     gpu: str | None
 
 
-def prepare(request: runner.Request, against: Sequence[str] = ()) -> Prepared:
+def prepare(request: Request, against: Sequence[str] = ()) -> Prepared:
     """Plan the request with the seeds that the reference rows have, and choose the rows for it; nothing is run.
 
     `against` names estimators of the reference. Where there is no row for any task it is an `InputError`.
     """
-    once, notes, gpu = runner.plan(dataclasses.replace(request, seeds=1))
+    once, notes, gpu = plan(dataclasses.replace(request, seeds=1))
     filters = Filters(
-        suites=request.suites or (runner.DEFAULT_SUITE,),
+        suites=request.suites or (DEFAULT_SUITE,),
         dim_x=request.dim_x,
         dim_y=request.dim_y,
         n=sorted({trial.n for trial in once}),

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from mibench.estimating import Estimation
-from mibench.estimation import Progress, one_line, start_of
+from mibench.estimation import one_line, start_of
 from mibench.inputs import Discrete, Pair, UnsupportedError, as_pair, check_supported
 from mibench.interface import Array, InputError, Kinds, Sample, Shape, are_discrete, kinds_of
+from mibench.progress import SILENT, Progress
 from mibench.registry import EstimatorLike, make_estimator
 
 TOLERANCE = 0.05  # nats from 0, or a ratio's distance from 1: as much as a solved task may err by
@@ -223,21 +224,21 @@ def judge(
     *,
     seeds: Sequence[int] = range(5),
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[Judged]:
     """Ask each estimator for `self_consistency` with every seed, and say in words how it keeps the laws.
 
     The seeds change permutation, halves and the estimator's own randomness, never the data: on other data the results
     scatter more. An estimator that fails has an error line in place of its laws, and does not lose the others.
     """
+    progress.begin(len(estimators) * len(seeds))
     judged = []
     for place, name in enumerate(estimators):
         found: list[Consistency] = []
         try:
             for number, seed in enumerate(seeds, start=1):
                 found.append(self_consistency(x, y, name, seed=seed, device=device))
-                if progress is not None:
-                    progress(place * len(seeds) + number, len(estimators) * len(seeds))
+                progress.reached(place * len(seeds) + number)
         except UnsupportedError as reason:
             judged.append(Judged(name, None, (), "skipped", str(reason)))
         except (Exception, SystemExit) as failure:  # one estimator must not lose the others

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,14 +30,14 @@ from mibench.inputs import (
 )
 from mibench.interface import Estimate, Estimator, InputError, Interval, Sample, Shape
 from mibench.intervals import check_interval
-from mibench.provenance import has_gpu_files, usable_cores
+from mibench.machine import resolve_device, usable_cores
+from mibench.progress import SILENT, Progress
 from mibench.registry import EstimatorLike, make_estimator
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["ok", "nonfinite", "skipped", "error"]
-Progress = Callable[[int, int], None]  # called with (done, total)
 
 _BATCH = 64  # estimates handed to `estimate_batch` at once
 _BATCH_BYTES = 2**28  # and the size that their copies of y may have
@@ -116,7 +116,7 @@ def estimate_many(
     threads: int | None = None,
     interval: str | None = None,
     level: float | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[Outcome]:
     """Run several estimators on the same data; the arguments are those of `estimate`.
 
@@ -134,12 +134,12 @@ def estimate_many(
     pair = as_pair(x, y, x_discrete, y_discrete)
     asked = check_interval(interval, level)
     estimations = [Estimation(one, pair, start_of(one, seed, device, threads, asked)) for one in made]
+    progress.begin(len(made))
     outcomes = []
     for spec, one in zip(specs, estimations, strict=True):
         name = spec.text if isinstance(spec, registry.Spec) else registry.full_spec(one.estimator)
         outcomes.append(_outcome(name, one))
-        if progress is not None:
-            progress(len(outcomes), len(made))
+        progress.reached(len(outcomes))
     return outcomes
 
 
@@ -187,7 +187,7 @@ def permutation_test(
     y_discrete: Discrete = None,
     device: str = "cpu",
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **parameters: Any,
 ) -> PermutationTest:
     r"""Test whether x and y are independent: is the estimate larger than with the rows of y permuted?
@@ -209,6 +209,7 @@ def permutation_test(
     shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     results: dict[int, Estimate] = {}
     total = 1 + permutations  # the data as they are come first, through the same code: ties stay ties
+    progress.begin(total)
     size = max(1, min(_BATCH, _BATCH_BYTES // pair.y.nbytes))
     for start in range(0, total, size):
         block = range(start, min(start + size, total))
@@ -216,8 +217,7 @@ def permutation_test(
         batch = [dataclasses.replace(observation, sample=dataclasses.replace(pair, y=permuted)) for permuted in ys]
         for index, result in points_together(batch):
             results[start + index] = result
-            if progress is not None:
-                progress(len(results), total)
+            progress.reached(len(results))
     observed = results[0].value
     null = np.array([results[b].value for b in range(1, total)])
     rounding = 1e-12 * max(1.0, abs(observed)) if math.isfinite(observed) else 0.0
@@ -268,7 +268,7 @@ def pairwise(
     discrete: Discrete = None,
     device: str = "cpu",
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **parameters: Any,
 ) -> PairwiseMatrix:
     """Estimate the mutual information between all pairs of columns; the arguments are those of `estimate`.
@@ -302,6 +302,7 @@ def pairwise(
         else:
             reasons[i, j] = reason
     batches = [some[first : first + _BATCH] for some in alike.values() for first in range(0, len(some), _BATCH)]
+    progress.begin(len(pairs))
     for batch in batches:
         samples = [Sample(singles[i], singles[j], declared=shapes[i, j]) for i, j in batch]
         for index, result in points_apart([Estimation(made, sample, start) for sample in samples]):
@@ -311,8 +312,7 @@ def pairwise(
                 failed[batch[index]] = "; ".join((f"the estimate is {result.value}", *result.warnings))
             else:
                 cells[batch[index]] = result
-            if progress is not None:
-                progress(len(cells) + len(reasons) + len(failed), len(pairs))
+            progress.reached(len(cells) + len(reasons) + len(failed))
     reasons |= failed
     if made.facts.symmetric:
         cells |= {(j, i): cell for (i, j), cell in cells.items()}
@@ -354,19 +354,10 @@ def _check_whole(name: str, value: object, low: int) -> None:
 
 
 def _device(estimator: Estimator, device: str) -> str:
-    """Return the device to use, asking torch only where the estimator can use CUDA."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device {device!r} is not accepted; give auto, cpu or cuda")
-    if device == "cpu" or "cuda" not in estimator.facts.devices:
+    """Return the device to use; an estimator without CUDA code runs on the CPU, whatever is demanded."""
+    if device == "cuda" and "cuda" not in estimator.facts.devices:
         return "cpu"
-    if has_gpu_files():
-        import torch
-
-        if torch.cuda.is_available():
-            return "cuda"
-    if device == "cuda":
-        raise InputError("no CUDA device is at hand; give device auto or cpu")
-    return "cpu"
+    return resolve_device(device, [estimator], here=True)[0]
 
 
 def one_line(error: BaseException) -> str:

@@ -298,7 +298,7 @@ def test_wrong_input_is_one_clear_line(line: str, says: str, folder: Path, capsy
 def test_cuda_that_is_not_there(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mibench.runner._gpu_name", lambda: None)
+    monkeypatch.setattr("mibench.machine._gpu_name", lambda _: None)
     assert cli.main(["run", "--estimator", "cca", "--device", "cuda"]) == 2
     out, err = capsys.readouterr()
     assert (out, err) == ("", "mibench: no CUDA device is found here; give --device cpu or auto\n")
@@ -1023,8 +1023,7 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str], monk
         progress.begin(102, 2, 0)
         for index in range(100):
             clock[0] += 0.3
-            ended: Any = {"status": "error" if index == 5 else "ok"}
-            progress.ended(ended)
+            progress.reached(index + 1, int(index >= 5))
     out, err = capsys.readouterr()
     assert out == ""
     first, *lines = err.splitlines()

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mibench import cli, runner
+from mibench import cli
 from mibench.compare import beside, prepare
+from mibench.execution.plan import Request, make_trials
+from mibench.execution.runner import run
 from mibench.interface import InputError
-from mibench.plan import make_trials
 from mibench.registry import make_estimator
 from mibench.report import comparison
 from mibench.rows import reference
@@ -54,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Reference rows of three estimators on core at 2 x 2, n = 100."""
     folder = tmp_path_factory.mktemp("made")
     names = ["cca", "gaussian-copula", "ksg"]
-    runner.run(names, suite="core", dim=2, n=100, seeds=SEEDS, store=folder / "rows.sqlite", jobs=1)
+    run(names, suite="core", dim=2, n=100, seeds=SEEDS, store=folder / "rows.sqlite", jobs=1)
     export: Callable[[Path, Path], None] = runpy.run_path(str(ROOT / "benchmarks/reference.py"))["export"]
     export(folder / "rows.sqlite", folder / "reference")
     return folder / "reference"
@@ -320,13 +321,13 @@ def test_other_errors(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_rows_of_the_same_estimator_give_way(folder: Path) -> None:
-    prepared = prepare(runner.Request(["cca"], suites=["core"], dim_x=2, dim_y=2, n=[100]))
+    prepared = prepare(Request(["cca"], suites=["core"], dim_x=2, dim_y=2, n=[100]))
     assert {row["estimator"] for row in prepared.reference} == {"gaussian-copula", "ksg"}
     assert prepared.notes == ["the reference rows of cca are left out: yours are of the same name and version"]
     (folder / "reference/ksg.csv.gz").unlink()
     (folder / "reference/gaussian-copula.csv.gz").unlink()
     with pytest.raises(InputError, match="no reference row is left to compare with; there are core"):
-        prepare(runner.Request(["cca"], suites=["core"], dim_x=2, dim_y=2, n=[100]))
+        prepare(Request(["cca"], suites=["core"], dim_x=2, dim_y=2, n=[100]))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

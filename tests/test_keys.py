@@ -19,6 +19,7 @@ from mibench.cli import main
 from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.gaussian.cca import CCA
 from mibench.estimators.neighbors.ksg import KSG
+from mibench.execution.plan import Trial
 from mibench.interface import (
     Estimator,
     InputError,
@@ -28,7 +29,6 @@ from mibench.interface import (
     parameter_named,
     parameters_of,
 )
-from mibench.plan import Trial
 from mibench.registry import full_spec, make_distribution, make_estimator, parameter_values, stored_estimator
 from mibench.rows import reference
 from mibench.rows.select import Filters, select

@@ -14,8 +14,8 @@ import pytest
 
 from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.neighbors.ksg import KSG
+from mibench.execution.plan import Trial, make_trials
 from mibench.interface import InputError
-from mibench.plan import Trial, make_trials
 from mibench.registry import make_estimator
 from mibench.tasks import make_task, suite_tasks
 
@@ -35,7 +35,7 @@ def trial(
 def test_the_key_is_the_same_in_every_process() -> None:
     """A changed key orphans every stored row: the literal is what stores hold."""
     code = (
-        "from mibench.plan import *; from mibench.registry import *; from mibench.tasks import *;"
+        "from mibench.execution.plan import *; from mibench.registry import *; from mibench.tasks import *;"
         "print(Trial(make_estimator('ksg[k=4]'), make_task('contaminated[base=gaussian-sparse,fraction=0.1]'), 7, 3,"
         "'cpu').run_key)"
     )

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mibench import cli, suites
+from mibench.execution.plan import make_trials
 from mibench.interface import InputError
-from mibench.plan import make_trials
 from mibench.registry import estimators, make_estimator
 from mibench.rows import reference
 from mibench.rows.files import encoded, read_rows

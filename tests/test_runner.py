@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import mibench
-from mibench.execution.local import Limits
+from mibench.execution.plan import Request, make_trials, plan
+from mibench.execution.runner import run, run_trials
+from mibench.execution.work import Limits
 from mibench.interface import (
     Array,
     Context,
@@ -25,10 +27,8 @@ from mibench.interface import (
     Sample,
     Shape,
 )
-from mibench.plan import make_trials
-from mibench.rows.row import Row
+from mibench.progress import Progress
 from mibench.rows.store import Store
-from mibench.runner import Request, plan, run, run_trials
 from mibench.scoring import summarise
 
 ROOT = Path(mibench.__file__).parents[1]
@@ -58,19 +58,21 @@ class Together(Mine):
 """
 
 
-class Told:
-    """A watcher that remembers what it was told."""
+class Told(Progress):
+    """Remembers what it was told: once (planned, found, stale), and how many of the rest are done and failed."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[int, int, int]] = []
-        self.rows: list[Row] = []
+        self.done = self.failed = 0
 
-    def begin(self, planned: int, found: int, stale: int) -> None:
-        self.begun.append((planned, found, stale))
+    def begin(self, total: int, found: int = 0, stale: int = 0) -> None:
+        self.begun.append((total, found, stale))
 
-    def ended(self, row: Row) -> None:
-        assert self.begun
-        self.rows.append(row)
+    def reached(self, done: int, failed: int = 0) -> None:
+        assert len(self.begun) == 1
+        assert done == self.done + 1
+        assert failed in (self.failed, self.failed + 1)
+        self.done, self.failed = done, failed
 
 
 class Folder:
@@ -89,7 +91,7 @@ class Folder:
         trials, _, _ = plan(Request([f"{self.own}:{estimator}"], ["independent"], dim_x=1, dim_y=1, n=n, seeds=seeds))
         store, told = Store(self.store), Told()
         try:
-            return run_trials(trials, store, limits=LIMITS, watcher=told, **options), told
+            return run_trials(trials, store, limits=LIMITS, progress=told, **options), told
         finally:
             store.close()
 
@@ -114,15 +116,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
 def test_only_what_is_missing_runs(folder: Folder) -> None:
     first, told = folder.run(seeds=2)
     assert told.begun == [(2, 0, 0)]
-    assert told.rows == first == folder.rows()
+    assert first == folder.rows()
+    assert told.done == 2
     again, told = folder.run(seeds=2)
-    assert (told.begun, told.rows) == ([(2, 2, 0)], [])
+    assert (told.begun, told.done) == ([(2, 2, 0)], 0)
     assert again == first
     more, told = folder.run(n=(50, 60), seeds=3)
     assert told.begun == [(6, 2, 0)]
     assert [row["seed"] for row in more] == [0, 1, 2, 0, 1, 2]  # in the order of the plan, found or run
     assert more[:2] == first
-    assert {row["run_key"] for row in told.rows} == {row["run_key"] for row in more[2:]}
+    assert told.done == 4
+    assert {row["run_key"] for row in folder.rows()[2:]} == {row["run_key"] for row in more[2:]}
     assert len(folder.rows()) == 6
 
 
@@ -133,7 +137,7 @@ def test_rows_of_other_code_are_stale(changed: str, folder: Folder) -> None:
     path: Path = getattr(folder, changed)
     path.write_text(path.read_text().replace("+ 1)", "+ 2)").replace("x.mean()", "x.max() "))
     kept, told = folder.run(keep_stale=True)
-    assert (told.begun, told.rows, kept) == ([(3, 3, 0)], [], first)
+    assert (told.begun, told.done, kept) == ([(3, 3, 0)], 0, first)
     second, told = folder.run()
     assert told.begun == [(3, 0, 3)]
     for before, after in zip(first, second, strict=True):
@@ -152,16 +156,16 @@ def test_statuses_are_retried_when_asked(tmp_path: Path) -> None:
     )  # fmt: skip
     store = Store(tmp_path / "store.sqlite")
 
-    def attempts(retry: Sequence[str]) -> tuple[int, list[int]]:
+    def attempts(retry: Sequence[str]) -> tuple[int, int, list[int]]:
         told = Told()
-        rows = run_trials(trials, store, limits=LIMITS, retry=retry, watcher=told)
-        return len(told.rows), [row["attempt"] for row in rows]
+        rows = run_trials(trials, store, limits=LIMITS, retry=retry, progress=told)
+        return told.done, told.failed, [row["attempt"] for row in rows]
 
-    assert attempts([]) == (3, [1, 1, 1])
-    assert attempts([]) == (0, [1, 1, 1])
-    assert attempts(["timeout"]) == (0, [1, 1, 1])
-    assert attempts(["error"]) == (1, [1, 2, 1])
-    assert attempts(["error", "nonfinite", "ok"]) == (3, [2, 3, 2])
+    assert attempts([]) == (3, 2, [1, 1, 1])
+    assert attempts([]) == (0, 0, [1, 1, 1])
+    assert attempts(["timeout"]) == (0, 0, [1, 1, 1])
+    assert attempts(["error"]) == (1, 1, [1, 2, 1])
+    assert attempts(["error", "nonfinite", "ok"]) == (3, 2, [2, 3, 2])
     assert [row["status"] for row in store.rows() if row["attempt"] == 3] == ["error"]
     with pytest.raises(InputError, match=r"unknown status 'erorr' .*error"):
         attempts(["erorr"])
@@ -173,8 +177,8 @@ def test_what_is_not_supported_is_a_row_with_its_reason(folder: Folder) -> None:
     assert [row["status"] for row in rows] == ["skipped", "skipped", "ok", "ok"]
     assert rows[0]["error_text"] == "needs more than 20 points, got 10"
     assert rows[0]["estimate"] is None
-    assert len(told.rows) == 4
-    assert folder.run(n=(10, 50), seeds=2)[1].rows == []
+    assert (told.done, told.failed) == (4, 0)  # skipped is not failed
+    assert folder.run(n=(10, 50), seeds=2)[1].done == 0
 
 
 def test_nothing_that_can_run_is_an_error_and_leaves_nothing(folder: Folder) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from mibench.execution.plan import make_trials
 from mibench.interface import InputError, Interval
-from mibench.plan import make_trials
 from mibench.registry import make_estimator
 from mibench.rows.files import encoded
 from mibench.rows.select import Filters, select

@@ -16,10 +16,9 @@ from scipy import stats
 from mibench.estimators.wrappers import sliced
 from mibench.estimators.wrappers.autoencoder import autoencoder_codes
 from mibench.estimators.wrappers.pca import principal_components
-from mibench.execution.local import Batch, _modules
+from mibench.execution.plan import Trial
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, kinds_of
 from mibench.listing import describe
-from mibench.plan import Trial
 from mibench.registry import full_spec, make_distribution, make_estimator, parse_spec
 from mibench.tasks import Task
 from mibench.testing import Check, estimator_checks
@@ -308,7 +307,7 @@ print("torch" in sys.modules)
 def test_processes_load_torch_before_they_fork_children_that_train(encoder: str, trains: bool) -> None:
     task = Task("any", make_distribution("gaussian-sparse"))
     trial = Trial(make_estimator(f"compressed[encoder={encoder}]"), task, 100, 0, "cpu")
-    assert ("torch" in _modules(Batch((trial,)))) == trains
+    assert ("torch" in trial.modules) == trains
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mibench
-from mibench import display, runner
+from mibench import display
 from mibench.cli import given
 from mibench.cli.rows import environments, today
 from mibench.cli.running import executed, say_failures
 from mibench.compare import beside, fresh, prepare
+from mibench.execution.plan import Request
 from mibench.progress import say
 from mibench.report import WIDTHS, comparison
 from mibench.rows import reference
@@ -29,7 +30,7 @@ def compare(options: argparse.Namespace) -> int:
         figures.check_path(Path(options.out), or_else=" (or .html for a report)")
     else:
         given.check_out(options)
-    request = runner.Request(
+    request = Request(
         estimators=given.items(options.estimator),
         suites=given.items(options.suite),
         dim_x=options.dim,

@@ -36,7 +36,7 @@ def estimate(options: argparse.Namespace) -> int:
     common = {"seed": options.seed, "device": options.device}
     asked = {"interval": options.interval, "level": options.level}
     with _prints_on_stderr(), ProgressDisplay("estimates") as progress:
-        outcomes = estimation.estimate_many(x, y, names, progress=progress.reached, **common, **asked)
+        outcomes = estimation.estimate_many(x, y, names, progress=progress, **common, **asked)
     works = [one for one in outcomes if one.estimate is not None]
     if not works:
         raise InputError("; ".join(dict.fromkeys(str(one.error) for one in outcomes)))
@@ -48,7 +48,7 @@ def estimate(options: argparse.Namespace) -> int:
                 y,
                 one.estimator,
                 permutations=options.permutations or given.PERMUTATIONS,
-                progress=progress.reached,
+                progress=progress,
                 **common,
             )
     given.write(_outcomes_text(outcomes, tests, options), options)
@@ -127,9 +127,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
     table, dropped = files.read_columns(options.files, options.x, options.discrete, options.missing)
     _say_of_data([table], dropped)
     with _prints_on_stderr(), ProgressDisplay("pairs") as progress:
-        matrix = estimation.pairwise(
-            table, names[0], seed=options.seed, device=options.device, progress=progress.reached
-        )
+        matrix = estimation.pairwise(table, names[0], seed=options.seed, device=options.device, progress=progress)
     if not any(cell is not None for line in matrix.estimates for cell in line):
         why = [*dict.fromkeys(matrix.reasons.values()), *([matrix.hint] if matrix.hint else [])]
         raise InputError(f"{names[0]}: {'; '.join(why)}")
@@ -174,7 +172,7 @@ def consistency(options: argparse.Namespace) -> int:
     _say_of_data([x, y], dropped)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     with _prints_on_stderr(), ProgressDisplay("seeds") as progress:
-        judged = judge(x, y, names, seeds=seeds, device=options.device, progress=progress.reached)
+        judged = judge(x, y, names, seeds=seeds, device=options.device, progress=progress)
     without = [one for one in judged if one.error is not None]
     if len(without) == len(judged):
         raise InputError("; ".join(dict.fromkeys(str(one.error) for one in without)))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mibench import display, runner
+from mibench import display
 from mibench.cli import given
-from mibench.execution.local import Limits
+from mibench.execution.plan import Request, Trial, plan
+from mibench.execution.runner import run_trials
+from mibench.execution.work import Limits
 from mibench.names import estimator_labels
-from mibench.plan import Trial
 from mibench.progress import ProgressDisplay, say
 from mibench.rows.files import to_csv, to_json
 from mibench.rows.row import Row
@@ -20,10 +21,10 @@ from mibench.scoring import summarise
 
 def run(options: argparse.Namespace) -> int:
     """Run trials and print their scores."""
-    request = runner.Request(**given.what(options))
+    request = Request(**given.what(options))
     given.check_out(options)
     given.check_level(options)
-    trials, notes, gpu = runner.plan(request)
+    trials, notes, gpu = plan(request)
     for note in notes:
         say(note)
     rows = executed(trials, gpu, options)
@@ -50,14 +51,14 @@ def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespa
     store = Store(options.store)
     try:
         with ProgressDisplay() as progress:
-            return runner.run_trials(
+            return run_trials(
                 trials,
                 store,
                 limits=Limits(options.jobs, options.timeout, options.memory),
                 retry=given.items(options.retry),
                 keep_stale=options.keep_stale,
                 gpu=gpu,
-                watcher=progress,
+                progress=progress,
             )
     except KeyboardInterrupt:
         kept = len(store.latest(trial.run_key for trial in trials))
