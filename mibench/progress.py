@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _PLAIN_EVERY_S = 10.0
 
@@ -43,10 +43,13 @@ class ProgressDisplay:
         """Start to count up to a total."""
         self.total = total
         if total and sys.stderr.isatty():
-            failed = TextColumn("{task.fields[failed]}")
-            count = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), failed)
-            clock = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-            self._bar = Progress(*count, *clock, console=Console(stderr=True), transient=True)
+            from rich import progress as rich
+            from rich.console import Console
+
+            failed = rich.TextColumn("{task.fields[failed]}")
+            count = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(), failed)
+            clock = (rich.TimeElapsedColumn(), rich.TextColumn("left"), rich.TimeRemainingColumn())
+            self._bar = rich.Progress(*count, *clock, console=Console(stderr=True), transient=True)
             self._bar.add_task(self.what, total=total, failed="")
             self._bar.start()
 
