@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from mibench.estimators.variational.bounds import infonce
 from mibench.estimators.variational.infonce import InfoNCE
-from mibench.estimators.variational.training import Schedule, train
+from mibench.training.loop import Schedule, train
 
 DIM, POINTS = 64, 4000
 WIDTH, EMBEDDING = 256, 32

@@ -15,9 +15,10 @@ import math
 import types
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,12 +121,29 @@ class Estimate:
 # Parameters
 
 
-def parameter(default: Any, doc: str, *, low: float | None = None, high: float | None = None) -> Any:
+def parameter(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    later: bool = False,
+    formerly: str | None = None,
+    was: Mapping[str, str] | None = None,
+) -> Any:
     """Declare one parameter of an estimator or a distribution as a dataclass field.
 
     `low` and `high` are inclusive limits. Use `Literal[...]` as the annotation where only a few words are accepted.
+
+    Run keys, random streams and stored rows hold the parameters, and must stay as they are when parameters change.
+    `later=True` declares a parameter that came after rows were stored: they hold it only where it is not at its
+    default. `formerly="old"` is the name of a renamed parameter, and `was={"new": "old"}` are renamed words: rows keep
+    the old ones, and both are accepted.
     """
-    return field(default=default, metadata={"doc": doc, "low": low, "high": high})
+    if later and default is dataclasses.MISSING:
+        raise TypeError("a later parameter needs a default: the rows that were stored before it do not hold it")
+    more = {"later": later, "formerly": formerly, "was": dict(was or {})}
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high, **more})
 
 
 @dataclass(frozen=True)
@@ -139,11 +157,29 @@ class ParameterInfo:
     low: float | None
     high: float | None
     choices: tuple[Scalar, ...] | None
+    later: bool = False
+    formerly: str | None = None
+    was: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is dataclasses.MISSING
+
+    @property
+    def stored_name(self) -> str:
+        """Its name in run keys and rows."""
+        return self.formerly or self.name
+
+    def stored_value(self, value: Any) -> Any:
+        """Return a value as run keys and rows hold it: under the first spelling of a word."""
+        return self.was.get(value, value) if isinstance(value, str) else value
+
+    def renamed(self, value: Any) -> Any:
+        """Return a word under its spelling of today, and any other value as it is."""
+        if isinstance(value, str):
+            return next((new for new, old in self.was.items() if old.lower() == value.lower()), value)
+        return value
 
     def accepted(self) -> str:
         """Say in words which values are accepted."""
@@ -162,8 +198,17 @@ class ParameterInfo:
         return self.kind if not limit else number + limit + (f", or {word}" if word else "")
 
 
-def parameters_of(cls: type[Configurable]) -> dict[str, ParameterInfo]:
+_described: WeakKeyDictionary[type[Configurable], Mapping[str, ParameterInfo]] = WeakKeyDictionary()
+
+
+def parameters_of(cls: type[Configurable]) -> Mapping[str, ParameterInfo]:
     """Describe the parameters of an estimator or distribution class, in their order."""
+    if cls not in _described:
+        _described[cls] = _describe(cls)
+    return _described[cls]
+
+
+def _describe(cls: type[Configurable]) -> Mapping[str, ParameterInfo]:
     hints = typing.get_type_hints(cls)
     described = {}
     for entry in dataclasses.fields(cls):
@@ -177,10 +222,24 @@ def parameters_of(cls: type[Configurable]) -> dict[str, ParameterInfo]:
             else entry.default
         )
         meta = entry.metadata
-        described[entry.name] = ParameterInfo(
-            entry.name, kind, default, meta.get("doc", ""), meta.get("low"), meta.get("high"), choices
-        )
+        described[entry.name] = info = ParameterInfo(
+            entry.name, kind, default, meta.get("doc", ""), meta.get("low"), meta.get("high"), choices,
+            meta.get("later", False), meta.get("formerly"), meta.get("was", {}),
+        )  # fmt: skip
+        for new, old in info.was.items():
+            if not _matches(new, hint) or _matches(old, hint):
+                raise TypeError(f"{cls.__name__}.{entry.name}: was={{{new!r}: {old!r}}} is no new word and its old one")
+    for info in described.values():
+        if info.formerly in described:
+            raise TypeError(f"{cls.__name__}: {info.formerly} is a parameter, and the former name of {info.name}")
     return described
+
+
+def parameter_named(cls: type[Configurable], name: str) -> ParameterInfo | None:
+    """Find a parameter by its name or its former name; None where there is none."""
+    described = parameters_of(cls)
+    former = (info for info in described.values() if info.formerly == name)
+    return described.get(name) or next(former, None)
 
 
 def _type_name(hint: Any) -> str:
@@ -241,7 +300,7 @@ class Configurable:
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
         for name, info in parameters_of(type(self)).items():
-            value = _as_declared(getattr(self, name), hints[name])
+            value = _as_declared(info.renamed(getattr(self, name)), hints[name])
             object.__setattr__(self, name, value)
             where = f"{self.label()}: parameter {name} = {value!r}"
             if not _matches(value, hints[name]):

@@ -23,7 +23,7 @@ from typing import Any
 import mibench
 from mibench.interface import Configurable
 
-_ROOMS = ("mibench.estimators.", "mibench.distributions.")
+_ROOMS = ("mibench.estimators.", "mibench.distributions.", "mibench.training.")
 _MIBENCH = Path(mibench.__file__).parents[1]
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pandas")
 
@@ -31,8 +31,9 @@ _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pandas")
 def code_hash(*owners: Configurable) -> str:
     """Hash the source of the owners' modules and of the machinery that they import.
 
-    Machinery is every module of `mibench.estimators` and `mibench.distributions`, and for code from elsewhere what lies
-    in its own package or beside its file. The harness and the libraries are not part of it: they are in `environment`.
+    Machinery is every module of `mibench.estimators`, `mibench.distributions` and `mibench.training`, and for code from
+    elsewhere what lies in its own package or beside its file. The harness and the libraries are not part of it: they are
+    in `environment`.
     """
     parts = []
     for owner in owners:

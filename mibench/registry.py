@@ -42,6 +42,7 @@ from mibench.interface import (
     InputError,
     JointDistribution,
     ParameterInfo,
+    parameter_named,
     parameters_of,
 )
 
@@ -305,20 +306,17 @@ class Catalogue(Generic[Object]):
             parsed = parse_spec(self.resolve(spec))
             cls, name, texts = self.find(parsed.name), parsed.name, parsed.parameters
         else:
-            given = spec if isinstance(spec, type) else type(spec)
-            if not issubclass(given, self.base):
+            kind = spec if isinstance(spec, type) else type(spec)
+            if not issubclass(kind, self.base):
                 raise InputError(f"{spec!r} is no {self.base.__name__}; give name[key=value,...], a class or an object")
-            cls, name, texts = self._checked(given, given.__module__), given.label(), {}
-        accepted, hints = parameters_of(cls), typing.get_type_hints(cls)
-        for key in [*texts, *parameters]:
-            if key not in accepted:
-                listing = ", ".join(accepted) or "none"
-                raise InputError(f"{name} has no parameter {key!r}{nearest(key, list(accepted))}; accepted: {listing}")
-        values = {key: _read_value(text, hints[key], accepted[key], name) for key, text in texts.items()}
-        values |= {key: _coerce(value, hints[key]) for key, value in parameters.items()}
+            cls, name, texts = self._checked(kind, kind.__module__), kind.label(), {}
+        hints = typing.get_type_hints(cls)
+        given, more = _by_parameter(cls, name, texts), _by_parameter(cls, name, parameters)
+        values = {info.name: _read_value(text, hints[info.name], info, name) for info, text in given}
+        values |= {info.name: _coerce(value, hints[info.name]) for info, value in more}
         if not isinstance(spec, str | type):
             return spec.with_parameters(**values) if values else spec
-        missing = [key for key, info in accepted.items() if info.required and key not in values]
+        missing = [key for key, info in parameters_of(cls).items() if info.required and key not in values]
         if missing:
             raise InputError(f"{name} needs {', '.join(missing)}; write {name}[{missing[0]}=...]")
         return cls(**values)
@@ -326,6 +324,21 @@ class Catalogue(Generic[Object]):
     def resolve(self, text: str) -> str:
         """Replace a task's id by the distribution it stands for; other texts stay as they are."""
         return suites.task_ids().get(text.strip(), text) if self.kind == "distribution" else text
+
+
+def _by_parameter(cls: type[Configurable], owner: str, given: Mapping[str, Any]) -> list[tuple[ParameterInfo, Any]]:
+    """Pair each value with the parameter that it is for, named as today or as formerly."""
+    found: dict[str, tuple[ParameterInfo, Any]] = {}
+    for key, value in given.items():
+        info = parameter_named(cls, key)
+        if info is None:
+            accepted = list(parameters_of(cls))
+            listing = ", ".join(accepted) or "none"
+            raise InputError(f"{owner} has no parameter {key!r}{nearest(key, accepted)}; accepted: {listing}")
+        if info.name in found:
+            raise InputError(f"{owner}: parameter {info.name} is given twice, once as {info.formerly}")
+        found[info.name] = info, value
+    return list(found.values())
 
 
 _loaded: dict[tuple[str, str], type[Configurable]] = {}
@@ -372,13 +385,21 @@ def make_distribution(spec: DistributionLike, **parameters: Any) -> JointDistrib
 
 
 def parameter_values(owner: Configurable) -> dict[str, Any]:
-    """Return the parameters as plain JSON values; a wrapped object is its full specification."""
-    values = {entry.name: getattr(owner, entry.name) for entry in dataclasses.fields(owner)}
-    return {key: full_spec(value) if isinstance(value, Configurable) else value for key, value in values.items()}
+    """Return the parameters as run keys, random streams and rows hold them; a wrapped object is its `full_spec`.
+
+    These outlive a change of the parameters (see `interface.parameter`): a later one is left out at its default, a
+    renamed one keeps its first name, a renamed word its first spelling. `make_*` reads them back.
+    """
+    values = {}
+    for name, info in parameters_of(type(owner)).items():
+        value = getattr(owner, name)
+        if not info.later or value != info.default:
+            values[info.stored_name] = full_spec(value) if isinstance(value, Configurable) else info.stored_value(value)
+    return values
 
 
 def full_spec(owner: Configurable) -> str:
-    """Write an object as `name[key=value,...]` with every parameter, so that `make_*` gives it back.
+    """Write an object as `name[key=value,...]` with its `parameter_values`, so that `make_*` gives it back.
 
     In alphabetical order: keys and samples of trials hang on this text, and not on the order of fields in a class.
     """
@@ -431,7 +452,7 @@ def write_value(value: Any) -> str:
 
 
 def _read_value(text: str, hint: Any, info: ParameterInfo, owner: str) -> Any:
-    value = _parse(text, hint)
+    value = _parse(info.renamed(text), hint)
     if value is _NOT_READ:
         raise InputError(f"{owner}: parameter {info.name} = {text!r} is not accepted; give {info.accepted()}")
     return value

@@ -29,7 +29,7 @@ from typing import Any
 
 from mibench import reference, suites
 from mibench.files import read_parquet
-from mibench.interface import Estimator, InputError, JointDistribution
+from mibench.interface import Estimator, InputError, JointDistribution, parameter_named
 from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
 from mibench.registry import (
@@ -46,6 +46,7 @@ from mibench.store import COLUMNS, DEFAULT_STORE, Store, plain
 
 Row = dict[str, Any]
 _NEEDED = ("estimator", "distribution", "dim_x", "dim_y", "n", "seed", "status", "estimate", "quantity")
+_AT_DEFAULT = object()  # of a later parameter, which rows do not hold then
 _EMPTY: dict[str, Any] = {"params": {}, "diagnostics": {}, "warnings": []}
 
 
@@ -227,8 +228,10 @@ def _is_estimator(text: str, row: Mapping[str, Any]) -> bool:
     if not known:
         return all(write_value(row["params"].get(key)) == value for key, value in spec.parameters.items())
     full = spec if ".py:" in spec.name else dataclasses.replace(spec, name=row["estimator"])
-    asked = plain(parameter_values(make_estimator(str(full))))
-    return all(row["params"].get(key) == asked[key] for key in spec.parameters)
+    made = make_estimator(str(full))
+    asked = plain(parameter_values(made))
+    keys = [info.stored_name for key in spec.parameters if (info := parameter_named(type(made), key))]
+    return all(row["params"].get(key, _AT_DEFAULT) == asked.get(key, _AT_DEFAULT) for key in keys)
 
 
 def _check_estimator(text: str) -> None:
@@ -315,7 +318,8 @@ def _name_as(text: str, kind: tuple[str, int, int], *, whole: bool) -> str | Non
         return text.strip()
     if stored in suites.task_ids():
         return None  # a task's id names that task alone
-    same = all(getattr(law, key) == getattr(asked, key) for key in spec.parameters)
+    given = [info.name for key in spec.parameters if (info := parameter_named(type(asked), key))]
+    same = all(getattr(law, name) == getattr(asked, name) for name in given)
     return stored if same and not whole else None
 
 

@@ -91,6 +91,19 @@ def test_hashes_are_those_of_another_checkout_with_other_line_ends(clone: Path) 
     assert {name: there[name] for name in here} == here
 
 
+@pytest.mark.parametrize("name", ["loop.py", "networks.py", "splits.py", "devices.py"])
+def test_the_training_engine_counts_where_it_is_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [make_estimator(spec) for spec in ("infonce", "ksg")]
+    read_again()
+    trained, computed = map(code_hash, made)
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda one: read_bytes(one) + b"#" * (one.match(f"training/{name}")))
+    read_again()
+    assert code_hash(made[0]) != trained
+    assert code_hash(made[1]) == computed
+    read_again()
+
+
 def test_a_wrapped_distribution_counts() -> None:
     bases = ("gaussian-sparse", "student", "asinh[base=student]")
     laws = [make_distribution(f"half-cube[base={base}]") for base in bases]

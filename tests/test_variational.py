@@ -13,16 +13,17 @@ from torch import Tensor
 from mibench.estimators.variational import trained
 from mibench.estimators.variational.bounds import donsker_varadhan
 from mibench.estimators.variational.critics import Critic, Kind
+from mibench.estimators.variational.encoding import encode
 from mibench.estimators.variational.flo import FLO
 from mibench.estimators.variational.infonce import InfoNCE
 from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.mine import MINE
-from mibench.estimators.variational.preparation import cross_split, encode, split
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
-from mibench.estimators.variational.training import Schedule, train
 from mibench.interface import Array, Context, Estimate, InputError
 from mibench.registry import make_estimator
+from mibench.training.loop import Schedule, train
+from mibench.training.splits import cross_split, split
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)

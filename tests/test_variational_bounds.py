@@ -20,12 +20,12 @@ from mibench.estimators.variational.infonce import InfoNCE
 from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.jsd import JSD
 from mibench.estimators.variational.mine import MINE
-from mibench.estimators.variational.networks import perceptron
 from mibench.estimators.variational.nwj import NWJ
 from mibench.estimators.variational.smile import SMILE
 from mibench.estimators.variational.trained_critic import TrainedCritic, TrainedOnPairs
 from mibench.estimators.variational.tuba import TUBA
 from mibench.interface import Array, Context, InputError
+from mibench.training.networks import perceptron
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)

@@ -20,9 +20,9 @@ from mibench.estimators.variational.evaluation import (
     held_out_pairs,
     pair_warnings,
 )
-from mibench.estimators.variational.networks import Activation, StackedLinear, activated, perceptron, select
 from mibench.interface import InputError
 from mibench.registry import make_estimator
+from mibench.training.networks import Activation, StackedLinear, activated, perceptron, select
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)

@@ -20,10 +20,10 @@ from mibench.estimators.variational.bounds import barber_agakov, club, leave_one
 from mibench.estimators.variational.critics import Critic, SumCritic
 from mibench.estimators.variational.densities import Density, GaussianMixture, make_density
 from mibench.estimators.variational.given import GivenConditional
-from mibench.estimators.variational.networks import select
 from mibench.estimators.variational.trained_density import label_indicators
 from mibench.interface import Array, Context, Estimate, InputError, JointDistribution, Sample
 from mibench.registry import full_spec, make_distribution, make_estimator
+from mibench.training.networks import select
 
 RHO = 0.8
 MI = -0.5 * math.log(1 - RHO**2)

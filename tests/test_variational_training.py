@@ -12,20 +12,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mibench.estimators.variational import trained
 from mibench.estimators.variational.critics import Critic, Kind
 from mibench.estimators.variational.doe import DifferenceOfEntropies
 from mibench.estimators.variational.flo import FLO
 from mibench.estimators.variational.infonce import InfoNCE
 from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.mine import MINE
-from mibench.estimators.variational.networks import Generators, StackedLinear
 from mibench.estimators.variational.reporting import averaged
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
-from mibench.estimators.variational.training import Fit, Schedule, train
 from mibench.estimators.variational.wasserstein import Wasserstein
 from mibench.interface import Array, Context, Estimate
+from mibench.training import devices
+from mibench.training.loop import Fit, Schedule, train
+from mibench.training.networks import Generators, StackedLinear
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)
@@ -253,12 +253,12 @@ def test_groups_that_fit_the_memory_give_what_one_stack_gives(
     short = estimator.with_parameters(max_steps=20, validate_every=10)
     values = []
     for most in (100, 2, 1):
-        monkeypatch.setattr(trained, "CPU_REPLICAS", most)
+        monkeypatch.setattr(devices, "CPU_REPLICAS", most)
         values.append([estimate.value for estimate in estimates_of(short, 3, 300)])
     assert values[0] == pytest.approx(values[1], rel=1e-3)
     assert values[0] == pytest.approx(values[2], rel=1e-3)
-    monkeypatch.setattr(trained, "LARGEST_STEP", short.numbers_per_step)
-    monkeypatch.setattr(trained, "CPU_REPLICAS", 100)
+    monkeypatch.setattr(devices, "LARGEST_STEP", short.numbers_per_step)
+    monkeypatch.setattr(devices, "CPU_REPLICAS", 100)
     assert values[2] == [estimate.value for estimate in estimates_of(short, 3, 300)]
 
 

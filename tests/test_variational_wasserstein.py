@@ -12,9 +12,9 @@ from scipy.stats import wasserstein_distance_nd
 from torch import Tensor, nn
 
 from mibench.estimators.variational.critics import LipschitzCritic
-from mibench.estimators.variational.networks import Activation, MaxMin, StackedLinear
 from mibench.estimators.variational.wasserstein import Wasserstein, slopes
 from mibench.interface import Array, Context, Estimate, InputError
+from mibench.training.networks import Activation, MaxMin, StackedLinear
 
 SMALL: dict[str, Any] = {"hidden": 8, "max_steps": 60, "validate_every": 20}
 

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from mibench.estimators.variational.bounds import barber_agakov
 from mibench.estimators.variational.densities import Density
-from mibench.estimators.variational.networks import Generators
-from mibench.estimators.variational.preparation import Codes, Rows, encode
+from mibench.estimators.variational.encoding import Codes, encode
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
 from mibench.interface import Array, Context, Estimate
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators
+from mibench.training.splits import Rows
 
 
 @register_estimator(

@@ -1,7 +1,7 @@
 """Critics: scores f(x, y) that a variational bound turns into mutual information.
 
-All are stacked (see `networks`): x (B, n, dim_x) holds n points for each of B replicas. The last layer starts at zero,
-so that an untrained critic is constant and every bound on it is exactly 0.
+All are stacked (see `mibench.training.networks`): x (B, n, dim_x) holds n points for each of B replicas. The last layer
+starts at zero, so that an untrained critic is constant and every bound on it is exactly 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from mibench.estimators.variational.networks import Activation, Generators, StackedLinear, activated, perceptron
+from mibench.training.networks import Activation, Generators, StackedLinear, activated, perceptron
 
 Kind = Literal["separable", "bilinear", "ridge", "concatenated", "hybrid", "lipschitz"]
 FORMULAS = (

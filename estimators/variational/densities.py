@@ -1,4 +1,4 @@
-"""Densities q(y | x) as critics: the score of a pair is log q(y | x), in nats, of stacked replicas (see `networks`).
+"""Densities q(y | x) as critics: the score of a pair is log q(y | x), in nats, of stacked replicas.
 
 y is columns of numbers, or the indicators of one label. A marginal q(y) is a density whose x is 0 for every point.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mibench.estimators.variational.critics import Critic
-from mibench.estimators.variational.networks import Activation, Generators, perceptron
+from mibench.training.networks import Activation, Generators, perceptron
 
 LARGEST_LOG_SCALE = 6.0  # scales between 1/400 and 400 of a column's: beyond, a few points decide everything
 

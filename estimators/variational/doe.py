@@ -8,10 +8,10 @@ from torch import Tensor
 
 from mibench.estimators.variational.bounds import barber_agakov
 from mibench.estimators.variational.critics import SumCritic
-from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
 from mibench.interface import Estimate
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators
 
 
 @register_estimator(

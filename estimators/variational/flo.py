@@ -12,10 +12,10 @@ from torch import Tensor
 from mibench.estimators.variational.bounds import flo, log_contrast
 from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.evaluation import group_count, scored_rows
-from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.interface import Estimate, parameter
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators
 
 
 @register_estimator(

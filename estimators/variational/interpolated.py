@@ -12,9 +12,9 @@ from mibench.estimators.variational.bounds import interpolated_scores, nwj
 from mibench.estimators.variational.critics import Critic, OfX, SumCritic
 from mibench.estimators.variational.evaluation import FEWEST_TERMS, effective_pairs, group_count, scored_rows
 from mibench.estimators.variational.infonce import InfoNCE
-from mibench.estimators.variational.networks import Generators, perceptron
 from mibench.interface import Estimate, parameter
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators, perceptron
 
 
 @register_estimator(

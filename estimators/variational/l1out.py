@@ -13,10 +13,10 @@ from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.densities import Density
 from mibench.estimators.variational.evaluation import NUMBERS_AT_ONCE, group_count
 from mibench.estimators.variational.given import GivenConditional, mismatch, support_warnings
-from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
 from mibench.interface import Array, Bound, Context, Estimate, JointDistribution, parameter
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators
 
 
 @register_estimator(

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from mibench.estimators.variational.bounds import donsker_varadhan
 from mibench.estimators.variational.critics import Critic
-from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_critic import TrainedOnPairs
 from mibench.interface import parameter
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators
 
 
 @register_estimator(

@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from mibench.estimators.variational.networks import Network
-from mibench.estimators.variational.training import Curve, Fit
 from mibench.interface import Bound, Estimate
+from mibench.training.loop import Curve, Fit
+from mibench.training.networks import Network
 
 CURVE_POINTS = 200
 FAR_OUT = 20.0  # standard deviations; 10,000 normal values reach 4

@@ -12,18 +12,17 @@ from typing import Generic, Literal
 import torch
 from torch import Tensor
 
-from mibench.estimators.variational.networks import Activation, Generators, Network
-from mibench.estimators.variational.preparation import Codes, Margins, Rows, cross_split, encode, split, torch_threads
+from mibench.estimators.variational.encoding import Codes, Margins, encode
 from mibench.estimators.variational.reporting import averaged, reported
-from mibench.estimators.variational.training import Fit, Pairs, Schedule, train
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, parameter
+from mibench.training.devices import replicas_at_once, torch_threads, useful_threads
+from mibench.training.loop import Fit, Schedule, train
+from mibench.training.networks import Activation, Generators, Network
+from mibench.training.splits import Rows, cross_split, split
 
 FEWEST_POINTS = 50
 MOST_VALIDATED = 5000  # points per validation: stopping needs no more, and a validation should stay cheap
-# Outputs of a hidden layer in one training step of the whole stack: up to so many, several threads are no faster than
-# one, and on a busy machine far slower; beyond so many, a stack takes gigabytes.
-SMALL_STEP, LARGEST_STEP = 2**16, 2**25
-CPU_REPLICAS, CUDA_REPLICAS = 8, 256  # more in one stack are no faster
+Pairs = tuple[Tensor, Tensor]  # x (n, dim_x) and y (n, dim_y)
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Trained(Estimator, Generic[Network]):
     What a subclass says
     --------------------
     network(dim_x, dim_y, generators)
-        The stacked module (see `networks`), one replica for each generator.
+        The stacked module (see `mibench.training.networks`), one replica for each generator.
     objective(network, x, y)
         Of a training batch x (B, n, dim_x), y (B, n, dim_y): what each replica climbs and the value of its bound,
         both (B,).
@@ -121,7 +120,7 @@ class Trained(Estimator, Generic[Network]):
         self, xs: Sequence[Array], ys: Sequence[Array], contexts: Sequence[Context]
     ) -> Iterator[tuple[int, Estimate]]:
         """See `Estimator.estimate_batch`; stacks are as large as pays, or as fits the memory."""
-        most = self._replicas_at_once(contexts[0].device)
+        most = replicas_at_once(contexts[0].device, self.numbers_per_step)
         total = len(xs) * self.folds
         size = math.ceil(total / math.ceil(total / most))
         waiting: dict[object, list[_Replica]] = defaultdict(list)  # by shape: labels can have more or fewer levels
@@ -189,8 +188,7 @@ class Trained(Estimator, Generic[Network]):
             self.precision,
         )
         generators = [one.generator for one in stack]
-        large = len(stack) * self.numbers_per_step > SMALL_STEP
-        with torch_threads(context.threads if large else 1):
+        with torch_threads(useful_threads(len(stack) * self.numbers_per_step, context.threads)):
             network = self.network(training[0].shape[2], training[1].shape[2], generators).to(device)
             fits = train(
                 network, self.objective, self.validate, training, validation, schedule=schedule, generators=generators
@@ -205,12 +203,6 @@ class Trained(Estimator, Generic[Network]):
             x, y = (part[None, :MOST_VALIDATED].to(device) for part in replica.training)
             training_value = float(self.validate(fit.network, x, y))
         return reported(estimate, fit, self.bound, training_value, replica.farthest)
-
-    def _replicas_at_once(self, device: str) -> int:
-        if device == "cpu":
-            return max(1, min(CPU_REPLICAS, LARGEST_STEP // self.numbers_per_step))
-        free, _ = torch.cuda.mem_get_info(device)
-        return max(1, min(CUDA_REPLICAS, free // (64 * self.numbers_per_step)))  # bytes: some layers, and gradients
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from torch import Tensor
 from mibench.estimators.variational.bounds import pairs_of
 from mibench.estimators.variational.critics import FORMULAS, Critic, Kind, make_critic, width_per_pair
 from mibench.estimators.variational.evaluation import effective_pairs, held_out_pairs, pair_warnings
-from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained import Trained
 from mibench.interface import Estimate, InputError, parameter
+from mibench.training.networks import Generators
 
 WIDE: tuple[Kind, ...] = ("concatenated", "hybrid", "lipschitz")  # hidden layers of theirs see pairs
 VALIDATION_SHIFTS = range(4)  # joint pairs, and three product pairs per point

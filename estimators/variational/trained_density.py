@@ -14,10 +14,11 @@ from torch import Tensor
 
 from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.densities import Density, make_density
-from mibench.estimators.variational.networks import Generators
-from mibench.estimators.variational.preparation import MOST_LEVELS, Codes, Rows, encode
+from mibench.estimators.variational.encoding import MOST_LEVELS, Codes, encode
 from mibench.estimators.variational.trained import Trained
 from mibench.interface import Array, Context, Estimate, parameter
+from mibench.training.networks import Generators
+from mibench.training.splits import Rows
 
 MOST_REPEATED = 0.05  # of the points
 LogDensity = TypeVar("LogDensity", bound=Critic)

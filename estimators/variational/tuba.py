@@ -8,9 +8,9 @@ from torch import Tensor
 
 from mibench.estimators.variational.bounds import nwj
 from mibench.estimators.variational.critics import Critic, OfX, SumCritic
-from mibench.estimators.variational.networks import Generators, perceptron
 from mibench.estimators.variational.trained_critic import TrainedOnPairs
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators, perceptron
 
 
 @register_estimator(

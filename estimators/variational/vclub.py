@@ -9,10 +9,10 @@ from torch import Tensor
 from mibench.estimators.variational.bounds import club
 from mibench.estimators.variational.densities import Density
 from mibench.estimators.variational.evaluation import held_out_pairs
-from mibench.estimators.variational.networks import Generators
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
 from mibench.interface import Estimate, parameter
 from mibench.registry import register_estimator
+from mibench.training.networks import Generators
 
 
 @register_estimator(

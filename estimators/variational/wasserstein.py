@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from mibench.estimators.variational.critics import Critic, LipschitzCritic
+from mibench.estimators.variational.encoding import Margins
 from mibench.estimators.variational.evaluation import held_out_pairs
-from mibench.estimators.variational.networks import Activation, Generators
-from mibench.estimators.variational.preparation import Margins
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import VALIDATION_SHIFTS
 from mibench.interface import Array, Bound, Context, Estimate, InputError, parameter
 from mibench.registry import register_estimator
+from mibench.training.networks import Activation, Generators
 
 IN_UNITS = ("training_value", "validation_value", "training_curve", "validation_curve", "fold_values")
 

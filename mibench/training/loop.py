@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from mibench.estimators.variational.networks import Generators, Network, select
+from mibench.training.networks import Generators, Network, select
 
 Pairs = tuple[Tensor, Tensor]  # x (B, n, dim_x) and y (B, n, dim_y): n pairs for each of B replicas
 Objective = Callable[[Network, Tensor, Tensor], tuple[Tensor, Tensor]]
