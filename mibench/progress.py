@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from mibench.rows.row import Row
 
 _PLAIN_EVERY_S = 10.0
 
@@ -60,7 +62,7 @@ class ProgressDisplay:
         while self.done < done:
             self.advance()
 
-    def ended(self, row: dict[str, Any]) -> None:
+    def ended(self, row: Row) -> None:
         """Count one row."""
         self.failed += row["status"] not in ("ok", "skipped")
         self.advance()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mibench
-from mibench import display, reference
+from mibench import display
 from mibench.cli import output
 from mibench.cli.execution import add_limits, executed, say_failures
 from mibench.cli.options import add_device, add_dim, add_solved, add_store, items, rule, sample_sizes, whole
 from mibench.cli.stored import environments, today
 from mibench.progress import say
 from mibench.report import WIDTHS
+from mibench.rows import reference
+from mibench.rows.files import to_json
+from mibench.rows.row import Row
+from mibench.rows.units import in_units
 
 if TYPE_CHECKING:
     from mibench.compare import Comparison
@@ -47,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run what is missing of theirs; print it beside the others, and draw it."""
     from mibench import runner
-    from mibench.compare import beside, prepare
+    from mibench.compare import beside, fresh, prepare
 
     _check_out(options)
     request = runner.Request(
@@ -68,7 +72,7 @@ def main(options: argparse.Namespace) -> int:
     found = beside(rows, prepared.reference, prepared.named, rule(options))
     print(_text(rows, found, options), flush=True)
     if options.out is not None:
-        _write([*({**row, "stale": False} for row in rows), *prepared.reference], options)
+        _write([*fresh(rows), *prepared.reference], options)
     return say_failures(rows)
 
 
@@ -85,23 +89,18 @@ def _check_out(options: argparse.Namespace) -> None:
         output.check_out(options)
 
 
-def _text(rows: Sequence[dict[str, Any]], found: Comparison, options: argparse.Namespace) -> str:
+def _text(rows: Sequence[Row], found: Comparison, options: argparse.Namespace) -> str:
     from mibench.report import comparison
 
     if options.format == "table":
         return comparison.text(found, options.units, display.terminal_width())
-    return display.to_json(
-        {
-            "units": options.units,
-            "solved_rule": str(found.rule),
-            "trials": display.in_units(rows, options.units),
-            "summary": display.in_units(found.cells, options.units),
-            "estimators": found.summary,
-        }
+    return to_json(
+        {"units": options.units, "solved_rule": str(found.rule), "trials": in_units(rows, options.units)}
+        | comparison.to_records(found, options.units)
     )
 
 
-def _write(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
+def _write(rows: Sequence[Row], options: argparse.Namespace) -> None:
     """Write the figure or the report."""
     from mibench.report import drawing, figures, page
 

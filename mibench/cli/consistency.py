@@ -11,6 +11,8 @@ from mibench.cli import output, owndata
 from mibench.cli.options import add_device, add_first_seed, whole
 from mibench.interface import InputError
 from mibench.progress import ProgressDisplay, say
+from mibench.rows.files import to_csv, to_json
+from mibench.rows.units import BITS
 
 if TYPE_CHECKING:
     from mibench.consistency import Judged, Law
@@ -54,15 +56,15 @@ def _text(judged: Sequence[Judged], options: argparse.Namespace) -> str:
 
     records = [_record(one, options.units) for one in judged]
     if options.format == "json":
-        return display.to_json({"units": options.units, "seeds": list(_seeds(options)), "estimators": records})
+        return to_json({"units": options.units, "seeds": list(_seeds(options)), "estimators": records})
     if options.format == "csv":
-        return display.to_csv([line for record in records for line in _lines(record, options.units)])
+        return to_csv([line for record in records for line in _lines(record, options.units)])
     return display.consistency_table(records, explanation(options.seeds), options.units, output.width(options))
 
 
 def _record(one: Judged, units: str) -> dict[str, Any]:
     """One estimator as a mapping, in the units asked for."""
-    scale = display.BITS if units == "bits" else 1.0
+    scale = BITS if units == "bits" else 1.0
     return {
         "estimator": one.name,
         "estimate": None if one.estimate is None else one.estimate * scale,

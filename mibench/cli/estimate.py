@@ -11,7 +11,9 @@ from mibench.cli import output, owndata
 from mibench.cli.options import add_device, add_interval, check_level, whole
 from mibench.interface import InputError
 from mibench.progress import ProgressDisplay, say
-from mibench.store import plain
+from mibench.rows.files import to_csv, to_json
+from mibench.rows.row import plain
+from mibench.rows.units import BITS, in_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,11 +99,11 @@ def _outcomes_text(
     outcomes: Sequence[Outcome], tests: Mapping[str, PermutationTest], options: argparse.Namespace
 ) -> str:
     records = [_record(one, tests.get(one.name)) for one in outcomes]
-    converted = display.in_units(records, options.units)
+    converted = in_units(records, options.units)
     if options.format == "json":
-        return display.to_json({"units": options.units, "estimates": [plain(record) for record in converted]})
+        return to_json({"units": options.units, "estimates": [plain(record) for record in converted]})
     if options.format == "csv":
-        return display.to_csv([{**record, "units": options.units} for record in converted])
+        return to_csv([{**record, "units": options.units} for record in converted])
     return display.estimate_table(converted, options.units, output.width(options))
 
 
@@ -188,13 +190,13 @@ def _matrix_text(
 ) -> str:
     frame = matrix.to_frame()
     if options.units == "bits":
-        frame *= display.BITS
+        frame *= BITS
     if options.format == "csv":
         return frame.to_csv().rstrip("\n")
     values = frame.to_numpy().tolist()
     if options.format == "table":
         return display.matrix_table(matrix.names, values, f"{name}, {options.units}", output.width(options))
-    return display.to_json(
+    return to_json(
         {
             "units": options.units,
             "estimator": name,

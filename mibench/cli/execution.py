@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mibench import display
 from mibench.cli.options import items, memory, positive, whole
+from mibench.names import estimator_labels
 from mibench.progress import ProgressDisplay, say
-from mibench.store import Store
+from mibench.rows.row import Row
+from mibench.rows.store import Store
 
 if TYPE_CHECKING:
     from mibench.plan import Trial
@@ -36,7 +37,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-stale", action="store_true", help="keep stored rows that other code has made")
 
 
-def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespace) -> list[dict[str, Any]] | None:
+def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespace) -> list[Row] | None:
     """Run what is missing of the trials and return the rows of all; None after Ctrl-C."""
     from mibench import runner
     from mibench.execution.local import Limits
@@ -62,11 +63,11 @@ def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespa
         store.close()
 
 
-def say_failures(rows: Sequence[dict[str, Any]]) -> int:
+def say_failures(rows: Sequence[Row]) -> int:
     """Say which trials failed; returns the exit code."""
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
-    alike: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for row, label in zip(failed, display.estimator_labels(failed), strict=True):
+    alike: dict[tuple[str, str, str], list[Row]] = {}
+    for row, label in zip(failed, estimator_labels(failed), strict=True):
         alike.setdefault((label, row["status"], _reason(row)), []).append(row)
     for (label, status, why), (row, *others) in list(alike.items())[:5]:
         more = f" (and {len(others)} more trial{'s' * (len(others) > 1)})" if others else ""
@@ -77,7 +78,7 @@ def say_failures(rows: Sequence[dict[str, Any]]) -> int:
     return 1 if failed else 0
 
 
-def _reason(row: dict[str, Any]) -> str:
+def _reason(row: Row) -> str:
     """Why a trial failed, in a line."""
     # The type of an exception tells what a text such as 'k' means; other failures are named by their status.
     kind = row["error_type"] or ""

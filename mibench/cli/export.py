@@ -10,7 +10,9 @@ from mibench import display
 from mibench.cli import output
 from mibench.cli.options import add_store
 from mibench.interface import InputError
-from mibench.store import Store
+from mibench.rows import files
+from mibench.rows.store import Store
+from mibench.rows.units import in_units
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +30,10 @@ def main(options: argparse.Namespace) -> int:
         raise InputError("--format parquet needs --out FILE")
     with contextlib.closing(Store(options.store)) as store:
         rows = store.rows() if options.all_attempts else list(store.latest().values())
-    rows = display.in_units(rows, options.units)
-    if options.format == "parquet":
-        display.to_parquet(rows, Path(options.out))
+    shown = in_units(rows, options.units)
+    if options.out is None:
+        output.write(files.to_json(shown) if options.format == "json" else files.to_csv(shown), options)
     else:
-        output.write(display.to_json(rows) if options.format == "json" else display.to_csv(rows), options)
+        content = files.encoded(shown, options.format, compressed=options.out.endswith(".gz"))
+        display.write_file(Path(options.out), content)
     return 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from mibench import display, listing
+from mibench import listing
 from mibench.cli import output
 from mibench.cli.options import add_size, items, size
+from mibench.rows.files import to_csv, to_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +24,9 @@ def main(options: argparse.Namespace) -> int:
     output.check_out(options)
     records = listing.records(options.what, items(options.suite), **size(options))
     if options.format == "json":
-        text = display.to_json(records)
+        text = to_json(records)
     elif options.format == "csv":
-        text = display.to_csv(records)
+        text = to_csv(records)
     else:
         text = listing.as_table(options.what, records, output.width(options))
     output.write(text, options)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mibench.interface import InputError
 from mibench.intervals import DEFAULT_LEVEL, METHODS
 from mibench.registry import split_list
-from mibench.store import DEFAULT_STORE
+from mibench.rows.store import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from mibench.scoring import Solved

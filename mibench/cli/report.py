@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 import mibench
-from mibench import reference
 from mibench.cli import output
 from mibench.cli.options import add_solved, rule
 from mibench.cli.stored import add_selection, environments, selected, today
+from mibench.rows import reference
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

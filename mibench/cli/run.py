@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from mibench import display
 from mibench.cli import output
 from mibench.cli.execution import add_limits, executed, say_failures
 from mibench.cli.options import add_device, add_interval, add_store, add_trials, check_level, trials
 from mibench.progress import say
+from mibench.rows.files import to_csv, to_json
+from mibench.rows.row import Row
+from mibench.rows.units import in_units
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,19 +42,19 @@ def main(options: argparse.Namespace) -> int:
     return say_failures(rows)
 
 
-def _text(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> str:
+def _text(rows: Sequence[Row], options: argparse.Namespace) -> str:
     from mibench.scoring import summarise
 
-    converted = display.in_units(rows, options.units)
+    converted = in_units(rows, options.units)
     if options.format == "csv":
-        return display.to_csv(converted)
-    cells = display.in_units(summarise(rows), options.units)
+        return to_csv(converted)
+    cells = in_units(summarise(rows), options.units)
     if options.format == "json":
-        return display.to_json({"units": options.units, "trials": converted, "summary": cells})
+        return to_json({"units": options.units, "trials": converted, "summary": cells})
     return display.cell_table(cells, options.units, output.width(options))
 
 
-def _say_without_interval(rows: Sequence[dict[str, Any]]) -> None:
+def _say_without_interval(rows: Sequence[Row]) -> None:
     without = [row for row in rows if row["interval"] and row["status"] == "ok" and row["low"] is None]
     if without:
         reason = next(text for text in without[0]["warnings"] if text.startswith("no interval"))

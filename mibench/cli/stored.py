@@ -10,7 +10,8 @@ from typing import Any
 from mibench.cli.options import add_store, add_trials, level, trials
 from mibench.intervals import METHODS
 from mibench.progress import say
-from mibench.store import Store
+from mibench.rows.row import Row
+from mibench.rows.store import Store
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +29,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", type=level, metavar="P", help="rows of this nominal coverage (default: any)")
 
 
-def selected(options: argparse.Namespace) -> list[dict[str, Any]]:
+def selected(options: argparse.Namespace) -> list[Row]:
     """Return the rows that the options choose; notes on them are said."""
-    from mibench import selection
+    from mibench.rows import select
 
-    filters = selection.Filters(**trials(options), keep_stale=options.keep_stale)
-    rows, notes = selection.select(filters, store=options.store, rows_file=options.rows, shipped=options.reference)
+    filters = select.Filters(**trials(options), keep_stale=options.keep_stale)
+    rows, notes = select.select(filters, store=options.store, rows_file=options.rows, shipped=options.reference)
     for note in notes:
         say(note)
     return rows

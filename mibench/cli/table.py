@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from mibench.cli import output
 from mibench.cli.options import add_solved, rule
 from mibench.cli.stored import add_selection, selected
 from mibench.interface import InputError
 from mibench.progress import say
-from mibench.report import FORMATS, SCORES, marked
+from mibench.report import FORMATS, SCORES
+from mibench.rows.row import Row
 
 _MANY = 6  # parts of a table, beyond which a paper wants another one
 
@@ -51,7 +51,7 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _citations(rows: Sequence[dict[str, Any]]) -> str:
+def _citations(rows: Sequence[Row]) -> str:
     from mibench import scoring
     from mibench.report import citations
 
@@ -61,7 +61,7 @@ def _citations(rows: Sequence[dict[str, Any]]) -> str:
     return text
 
 
-def _table(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> str:
+def _table(rows: Sequence[Row], options: argparse.Namespace) -> str:
     from mibench import scoring
     from mibench.report import dependence, tables
 
@@ -69,7 +69,7 @@ def _table(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> str:
         return dependence.table(rows, options.format, output.width(options))
     solved = rule(options)
     layout = {"columns": options.columns, "units": options.units, "width": output.width(options)}
-    cells = scoring.cells(marked(rows), solved=solved)
+    cells = scoring.cells(rows, solved=solved)
     text = tables.table(cells, options.score, options.format, **layout, rule=str(solved))
     if options.solved is not None and options.format == "csv":  # which has no caption
         say(f"solved: {solved}")
