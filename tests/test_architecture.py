@@ -203,6 +203,11 @@ HEAVY = ["torch", "scipy", "sklearn", "pandas", "matplotlib"]
             HEAVY,
         ),
         ("from mibench.cli import main; main(['--help'])", HEAVY),
+        (
+            "import contextlib; from mibench.cli import COMMANDS, main\n"
+            "for command in COMMANDS:\n    with contextlib.suppress(SystemExit):\n        main([command, '--help'])",
+            [*HEAVY, "rich"],
+        ),
         ("from mibench.cli import main; main(['list', 'estimators'])", HEAVY),
         ("from mibench.cli import main; main(['list', 'distributions'])", HEAVY),
         ("from mibench.cli import main; main(['list', 'suites'])", HEAVY),

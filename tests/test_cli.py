@@ -871,10 +871,7 @@ def test_export_gives_the_rows_back(store: str, run: Run) -> None:
 # Terminals, pipes, signals
 
 
-COMMANDS = ["", "run", "list", "show", "estimate", "consistency", "plot", "table", "report", "compare", "export"]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ["", *cli.COMMANDS])
 def test_help_fits_into_80_columns(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -888,12 +885,38 @@ def test_help_fits_into_80_columns(
     assert set(described) >= set(re.findall(r"(--[\w-]+)", out.partition("\n\n")[0])) - {"--version"}
 
 
+def test_every_command_is_in_the_table() -> None:
+    files = Path(cli.__file__).parent.glob("[!_]*.py")
+    commands = {file.stem for file in files if "\ndef add_options(" in file.read_text(encoding="utf-8")}
+    assert commands == {module for module, _ in cli.COMMANDS.values()}
+
+
+@pytest.mark.parametrize(
+    ("line", "loaded"),
+    [
+        ("", set()),
+        ("--help", set()),
+        ("--version", set()),
+        ("rn --help", set()),
+        ("list --help", {"listing"}),
+        ("run --estimater cca", {"run"}),
+        ("compare --help", {"compare"}),
+    ],
+)
+def test_only_the_command_that_is_given_is_loaded(line: str, loaded: set[str]) -> None:
+    show = "atexit.register(lambda: print(*(name for name in sys.modules if name.startswith('mibench.cli.'))))"
+    probe = f"import atexit, sys; {show}; from mibench.cli import main; main({line.split()})"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = {name.removeprefix("mibench.cli.") for name in done.stdout.splitlines()[-1].split()}
+    assert "parser" in modules
+    assert modules & {module for module, _ in cli.COMMANDS.values()} == loaded
+
+
 def test_examples_of_the_help_are_commands() -> None:
     examples = [line for line in cli._EXAMPLES.splitlines() if line.startswith("  mibench ")]
     assert len(examples) >= 5
     for line in examples:
-        options = cli._parser().parse_args(shlex.split(line)[1:])
-        assert callable(cli._function(options.command))
+        assert callable(cli._parser().parse_args(shlex.split(line)[1:]).main)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

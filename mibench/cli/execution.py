@@ -1,53 +1,47 @@
-"""Run what is missing of a plan, and show its scores."""
+"""How trials run, in every command that runs some: the options, the progress, and what failed."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from mibench import display
-from mibench.cli import given
-from mibench.execution.plan import Request, Trial, plan
-from mibench.execution.runner import run_trials
-from mibench.execution.work import Limits
+from mibench.cli.options import items, memory, positive, whole
 from mibench.names import estimator_labels
 from mibench.progress import ProgressDisplay, say
-from mibench.rows.files import to_csv, to_json
 from mibench.rows.row import Row
 from mibench.rows.store import Store
-from mibench.rows.units import in_units
-from mibench.scoring import summarise
+
+if TYPE_CHECKING:
+    from mibench.execution.plan import Trial
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run trials and print their scores."""
-    request = Request(**given.what(options))
-    given.check_out(options)
-    given.check_level(options)
-    trials, notes, gpu = plan(request)
-    for note in notes:
-        say(note)
-    rows = executed(trials, gpu, options)
-    if rows is None:
-        return 130
-    cells = summarise(rows)
-    if options.format == "json":
-        trials_out, summary = in_units(rows, options.units), in_units(cells, options.units)
-        text = to_json({"units": options.units, "trials": trials_out, "summary": summary})
-    elif options.format == "csv":
-        text = to_csv(in_units(rows, options.units))
-    else:
-        text = display.cell_table(in_units(cells, options.units), options.units, given.width(options))
-    given.write(text, options)
-    without = [row for row in rows if row["interval"] and row["status"] == "ok" and row["low"] is None]
-    if without:
-        reason = next(text for text in without[0]["warnings"] if text.startswith("no interval"))
-        say(f"{len(without)} of {len(rows)} trials have no interval; the first: {reason.removeprefix('no interval: ')}")
-    return say_failures(rows)
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=whole(1), metavar="J", help="trials at once (default: one a core, at most 8)")
+    parser.add_argument(
+        "--timeout", type=positive, default=3600.0, metavar="SECONDS", help="limit of time for a trial (default 3600)"
+    )
+    parser.add_argument(
+        "--memory",
+        type=memory,
+        metavar="SIZE",
+        help="limit of memory for a trial, such as 4G (default: 80%% of all memory, shared by the jobs)",
+    )
+    parser.add_argument(
+        "--retry",
+        action="append",
+        default=[],
+        metavar="STATUS",
+        help="run stored trials of this status again: timeout,crash,error,...",
+    )
+    parser.add_argument("--keep-stale", action="store_true", help="keep stored rows that other code has made")
 
 
 def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespace) -> list[Row] | None:
     """Run what is missing of the trials and return the rows of all; None after Ctrl-C."""
+    from mibench.execution.runner import run_trials
+    from mibench.execution.work import Limits
+
     store = Store(options.store)
     try:
         with ProgressDisplay() as progress:
@@ -55,7 +49,7 @@ def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespa
                 trials,
                 store,
                 limits=Limits(options.jobs, options.timeout, options.memory),
-                retry=given.items(options.retry),
+                retry=items(options.retry),
                 keep_stale=options.keep_stale,
                 gpu=gpu,
                 progress=progress,
