@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from mibench.execution.local import Limits
+from mibench.execution.plan import Request, plan
+from mibench.execution.runner import run_trials
+from mibench.execution.work import Limits
 from mibench.interface import Array, Context, Estimate, Estimator
-from mibench.runner import Request, plan, run_trials
-from mibench.store import Store
+from mibench.rows.store import Store
 
 TRIALS = 200
 

@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from mibench import suites
 from mibench.interface import JointDistribution
-from mibench.plan import make_task
+from mibench.tasks import make_task
 
 LARGEST = 64
 # The core suite has the dimension asked for; the others have their own.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mibench import losses
     from mibench.estimation import estimate
+    from mibench.execution.runner import run
     from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
     from mibench.profiles import PMIProfile, pmi_profile
     from mibench.registry import make_distribution, make_estimator, register_distribution, register_estimator
-    from mibench.runner import run
 
 __version__ = "0.1.0"
 
@@ -29,7 +29,7 @@ _PUBLIC = {
     ),
     "mibench.profiles": ("PMIProfile", "pmi_profile"),
     "mibench.registry": ("make_distribution", "make_estimator", "register_distribution", "register_estimator"),
-    "mibench.runner": ("run",),
+    "mibench.execution.runner": ("run",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -12,14 +12,14 @@ from mibench import bibliography, display, suites
 from mibench.interface import (
     Configurable,
     DistributionFacts,
-    Estimator,
     EstimatorFacts,
+    Facts,
     GroundTruth,
     InputError,
     JointDistribution,
     parameters_of,
 )
-from mibench.registry import distributions, estimators, nearest, parse_spec, write_value
+from mibench.registry import by_parameter, catalogues, distributions, nearest, parse_spec, write_value
 
 
 def records(
@@ -32,10 +32,8 @@ def records(
     """Return one record for each estimator, distribution, task or suite; truths are computed, in nats."""
     if what != "tasks" and (suite_names or (dim_x, dim_y, mi) != (None, None, None)):
         raise InputError(f"--suite, --dim and --mi apply to `list tasks`, not to `list {what}`")
-    if what == "estimators":
-        return [_facts(entry.facts) for entry in estimators.entries().values()]
-    if what == "distributions":
-        return [_facts(entry.facts) for entry in distributions.entries().values()]
+    if what in catalogues:
+        return [_facts(entry.facts) for entry in catalogues[what].entries().values()]
     if what == "suites":
         found = [suites.load(name) for name in suites.names()]
         return [
@@ -45,12 +43,12 @@ def records(
     return _tasks(suite_names or suites.names(), dim_x, dim_y, mi)
 
 
-def _facts(facts: EstimatorFacts | DistributionFacts) -> dict[str, Any]:
+def _facts(facts: Facts) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(facts).items()}
 
 
 def _tasks(suite_names: Sequence[str], dim_x: int | None, dim_y: int | None, mi: float | None) -> list[dict[str, Any]]:
-    from mibench.plan import suite_tasks
+    from mibench.tasks import suite_tasks
 
     found = []
     for suite in suite_names:
@@ -88,16 +86,20 @@ def as_table(what: str, found: Sequence[dict[str, Any]], width: int | None = Non
         for one in found:
             sizes = ", ".join(map(str, one["n"]))
             body.append([one["name"], str(one["tasks"]), sizes, str(one["seeds"]), one["description"]])
-    elif what == "estimators":
-        heads = ["estimator", "family", "quantity", "bound", "supports", "what it is"]
-        body = []
-        for one in found:
-            bound, kinds = "" if one["bound"] == "none" else one["bound"], ", ".join(one["supports"])
-            body.append([one["name"], one["family"], one["quantity"], bound, kinds, one["summary"]])
     else:
-        heads = ["distribution", "family", "what it is"]
-        body = [[one["name"], one["family"], one["summary"]] for one in found]
+        kind = catalogues[what].kind
+        heads = [kind.name, "family", *kind.columns, "what it is"]
+        body = [
+            [one["name"], one["family"], *(_word(one[column]) for column in kind.columns), one["summary"]]
+            for one in found
+        ]
     return display.table(heads, body, width=width)
+
+
+def _word(fact: Any) -> str:
+    if isinstance(fact, list):
+        return ", ".join(fact)
+    return "" if fact == "none" else str(fact)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -106,28 +108,30 @@ def as_table(what: str, found: Sequence[dict[str, Any]], width: int | None = Non
 
 def find(text: str) -> list[Configurable | type[Configurable]]:
     """Find what a name means: an estimator, a distribution or a task; a class where required parameters are missing."""
-    name = parse_spec(distributions.resolve(text)).name
-    catalogues = [one for one in (estimators, distributions) if name in one.names() or ".py:" in name]
-    if not catalogues and name in suites.names():
-        raise InputError(f"{name!r} is a suite; `mibench list tasks --suite {name}` shows its tasks")
-    if not catalogues:
-        names = [*estimators.names(), *distributions.names(), *suites.task_ids()]
-        raise InputError(
-            f"nothing is named {name!r}{nearest(name, names)}; `mibench list estimators|distributions|tasks` shows all"
-        )
     found: list[Configurable | type[Configurable]] = []
     problems = []
-    for catalogue in catalogues:
+    for catalogue in catalogues.values():
+        spec = catalogue.spec(text)
+        if ".py:" not in spec.name and spec.name not in catalogue.names():
+            continue
         try:
-            cls = catalogue.find(name)
-            needed = [key for key, info in parameters_of(cls).items() if info.required]
-            given = parse_spec(distributions.resolve(text)).parameters
-            found.append(catalogue.make(text) if set(needed) <= given.keys() else cls)
+            cls = catalogue.find(spec.name)
+            given = {info.name for info, _ in by_parameter(cls, spec.name, spec.parameters)}
+            needed = {key for key, info in parameters_of(cls).items() if info.required}
+            found.append(catalogue.make(spec) if needed <= given else cls)
         except InputError as error:
             problems.append(error)
     if not found:
-        raise problems[-1]
+        raise problems[-1] if problems else _unknown(parse_spec(text).name)
     return found
+
+
+def _unknown(name: str) -> InputError:
+    if name in suites.names():
+        return InputError(f"{name!r} is a suite; `mibench list tasks --suite {name}` shows its tasks")
+    names = [name for catalogue in catalogues.values() for name in (*catalogue.names(), *catalogue.kind.ids())]
+    lists = "|".join([*catalogues, "tasks"])
+    return InputError(f"nothing is named {name!r}{nearest(name, names)}; `mibench list {lists}` shows all")
 
 
 def bibtex(found: Sequence[Configurable | type[Configurable]]) -> str:
@@ -181,47 +185,63 @@ def _known(truth: GroundTruth, unit: str) -> str:
 def _describe(one: Configurable | type[Configurable]) -> str:
     cls = _class(one)
     facts = one.facts  # an object may know more than its class: what it wraps
-    kind = "estimator" if issubclass(cls, Estimator) else "distribution"
-    lines = [f"{facts.name} ({kind}, family {facts.family}, version {facts.version})", "", facts.summary]
+    lines = [f"{facts.name} ({facts.kind}, family {facts.family}, version {facts.version})", "", facts.summary]
     text = inspect.getdoc(cls) or ""
     if text != facts.summary and not text.startswith(f"{cls.__name__}("):  # which is what dataclass writes by itself
         lines += ["", text]
     if isinstance(facts, EstimatorFacts):
-        bound = facts.bound if facts.bound != "none" else "no bound"
-        lines += ["", f"estimates  {facts.quantity}, {bound}", f"supports   {', '.join(facts.supports)} columns"]
-        claims = [
-            word for word, true in (("symmetric", facts.symmetric), ("deterministic", facts.deterministic)) if true
-        ]
-        lines += [f"is         {', '.join(claims) or 'neither symmetric nor deterministic'}"]
-        if facts.invariances:
-            lines += [f"unchanged  by {', '.join(facts.invariances)}"]
-    else:
-        lines += ["", f"MI         {facts.formula}"]
-        if not isinstance(one, JointDistribution) and facts.example:
-            lines += [f"example    {facts.example}"]
-            one = distributions.make(facts.example)
-        if isinstance(one, JointDistribution):
-            truth = one.ground_truth()
-            known = "not known" if truth is None else _known(truth, "nats")
-            lines += [f"truth      {known} at {one.dim_x} x {one.dim_y}"]
-            others = {quantity: one.ground_truth(quantity) for quantity in _OTHER_UNITS}
-            lines += [
-                f"           {quantity} {_known(other, _OTHER_UNITS[quantity])}"
-                for quantity, other in others.items()
-                if other is not None
-            ]
-    described = parameters_of(cls)
-    if described:
-        lines += ["", "parameters"]
-        width = max(map(len, described))
-        for name, info in described.items():
-            default = "required" if info.required else f"default {write_value(info.default)}"
-            lines += _hanging(f"  {name:{width}}  ", f"{info.doc} ({info.accepted()}; {default})")
+        lines += _of_estimator(facts)
+    elif isinstance(facts, DistributionFacts):
+        lines += _of_distribution(one, facts)
+    lines += _of_parameters(cls)
     if facts.citation:
         lines += [""]
         for position, text in enumerate(bibliography.citation_texts(facts.citation)):
             lines += _hanging("citation   " if position == 0 else " " * 11, text)
     return "\n".join(lines)
+
+
+def _of_estimator(facts: EstimatorFacts) -> list[str]:
+    bound = "no bound" if facts.bound == "none" else facts.bound
+    claims = [word for word, true in (("symmetric", facts.symmetric), ("deterministic", facts.deterministic)) if true]
+    lines = [
+        "",
+        f"estimates  {facts.quantity}, {bound}",
+        f"supports   {', '.join(facts.supports)} columns",
+        f"is         {', '.join(claims) or 'neither symmetric nor deterministic'}",
+    ]
+    if facts.invariances:
+        lines += [f"unchanged  by {', '.join(facts.invariances)}"]
+    return lines
+
+
+def _of_distribution(one: Configurable | type[Configurable], facts: DistributionFacts) -> list[str]:
+    lines = ["", f"MI         {facts.formula}"]
+    if not isinstance(one, JointDistribution) and facts.example:
+        lines += [f"example    {facts.example}"]
+        one = distributions.make(facts.example)
+    if not isinstance(one, JointDistribution):
+        return lines
+    truth = one.ground_truth()
+    known = "not known" if truth is None else _known(truth, "nats")
+    lines += [f"truth      {known} at {one.dim_x} x {one.dim_y}"]
+    for quantity, unit in _OTHER_UNITS.items():
+        other = one.ground_truth(quantity)
+        if other is not None:
+            lines += [f"           {quantity} {_known(other, unit)}"]
+    return lines
+
+
+def _of_parameters(cls: type[Configurable]) -> list[str]:
+    described = parameters_of(cls)
+    if not described:
+        return []
+    lines = ["", "parameters"]
+    width = max(map(len, described))
+    for name, info in described.items():
+        default = "required" if info.required else f"default {write_value(info.default)}"
+        lines += _hanging(f"  {name:{width}}  ", f"{info.doc} ({info.accepted()}; {default})")
+    return lines
 
 
 def _hanging(start: str, text: str) -> list[str]:

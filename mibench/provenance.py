@@ -1,4 +1,4 @@
-"""Where a number comes from: a hash of the code that computes it, and the machine and libraries that ran it."""
+"""Where a number comes from: a hash of the code that computes it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ import ast
 import contextlib
 import dataclasses
 import functools
-import glob
 import hashlib
-import importlib.metadata
-import os
-import platform
-import shlex
-import subprocess
 import sys
 import sysconfig
 import types
@@ -25,7 +19,6 @@ from mibench.interface import Configurable, InputError
 
 _ROOMS = ("mibench.estimators.", "mibench.distributions.", "mibench.training.")
 _MIBENCH = Path(mibench.__file__).parents[1]
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pandas")
 
 
 def code_hash(*owners: Configurable) -> str:
@@ -33,7 +26,7 @@ def code_hash(*owners: Configurable) -> str:
 
     Machinery is every module of `mibench.estimators`, `mibench.distributions` and `mibench.training`, and for code from
     elsewhere what lies in its own package or beside its file; and the files that these name in `DATA_FILES`. The
-    harness and the libraries are not part of it: they are in `environment`.
+    harness and the libraries are not part of it: they are in `mibench.machine.environment`.
     """
     parts = []
     for owner in owners:
@@ -191,61 +184,3 @@ def _used(function: types.FunctionType) -> Iterator[Any]:
     for cell in function.__closure__ or ():
         with contextlib.suppress(ValueError):  # it is still empty
             yield cell.cell_contents
-
-
-def environment(threads: int, jobs: int, gpu: str | None) -> dict[str, Any]:
-    """Describe this run: versions, machine and command line."""
-    revision = _git("rev-parse", "HEAD")
-    return {
-        "mibench": mibench.__version__,
-        "git_revision": revision,
-        "git_dirty": bool(_git("status", "--porcelain")) if revision else None,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: _version(name) for name in _LIBRARIES},
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "gpu": gpu,
-        "threads": threads,
-        "jobs": jobs,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-    }
-
-
-def usable_cores() -> int:
-    """Number of cores this process may use, in a container fewer than there are; macOS knows only the latter."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _git(*arguments: str) -> str | None:
-    """Ask git about the checkout that mibench runs from; None when it is installed elsewhere."""
-    folder = Path(__file__).resolve().parent.parent
-    if not (folder / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def has_gpu_files() -> bool:
-    """Whether a CUDA device can be here at all: a glance at its files spares the seconds that importing torch takes."""
-    return sys.platform == "linux" and (bool(glob.glob("/dev/nvidia[0-9]*")) or Path("/dev/dxg").exists())

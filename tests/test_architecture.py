@@ -30,6 +30,8 @@ SOURCES = {
 
 
 BARE = ("estimators", "distributions")
+# What runs work of any kind, and never sees what is inside.
+BLIND = {f"mibench.execution.{name}" for name in ("batches", "child", "local", "messages", "server", "work")}
 
 
 def imports_of(module: str) -> set[str]:
@@ -65,12 +67,15 @@ def allowed(module: str, imported: str) -> bool:
     """Whether the arrow module -> imported belongs to the architecture."""
     if within(imported, *BARE):
         return False  # the same file under a second name would register its objects twice
-    if module in ("mibench.interface", "mibench.bibliography", "mibench.data"):
+    if module in ("mibench.parameters", "mibench.bibliography", "mibench.data"):
         return False
+    if module == "mibench.interface":
+        return imported == "mibench.parameters"
     if module == "mibench.suites":
         return imported == "mibench.interface"
-    if module == "mibench.registry":
-        return imported in ("mibench.bibliography", "mibench.interface", "mibench.suites")
+    if within(module, "mibench.registry"):
+        below = ("mibench.bibliography", "mibench.interface", "mibench.parameters", "mibench.suites")
+        return imported in below or within(imported, "mibench.registry")
     if within(module, "mibench.training"):
         return imported == "mibench.interface" or within(imported, "mibench.training")
     if within(module, "mibench.distributions"):
@@ -86,6 +91,13 @@ def allowed(module: str, imported: str) -> bool:
     if module == "mibench.losses":
         # The bounds as losses: the one part of the harness that shows an estimator family's machinery.
         return imported == "mibench.interface" or within(imported, "mibench.estimators.variational")
+    # Rows become scores, scores a comparison, and these are drawn: never the other way.
+    if within(module, "mibench.scoring", "mibench.compare") and within(imported, "mibench.report", "mibench.display"):
+        return False
+    if within(module, "mibench.scoring") and within(imported, "mibench.compare", "mibench.execution"):
+        return imported == "mibench.execution.plan"  # for its tasks
+    if module in BLIND:
+        return imported in {*BLIND, "mibench.failures", "mibench.machine"} or within(imported, "mibench.registry")
     # The command line and the public names reach everything; the harness names no estimator and no distribution.
     if module == "mibench" or within(module, "mibench.cli"):
         return True
@@ -117,7 +129,7 @@ def test_imports_form_no_circle() -> None:
 def test_imports_are_read_in_every_spelling() -> None:
     source = """
 import estimators.gaussian
-import numpy, mibench.store as s
+import numpy, mibench.rows.store as s
 from mibench import registry, estimate
 from mibench.estimators.gaussian.cca import CCA
 def f():
@@ -128,7 +140,7 @@ def f():
 """
     assert list(read_imports(source, "mibench.estimators.gaussian")) == [
         "estimators.gaussian",
-        "mibench.store",
+        "mibench.rows.store",
         "mibench.registry",
         "mibench",
         "mibench.estimators.gaussian.cca",
@@ -147,7 +159,7 @@ def test_every_family_may_train() -> None:
     ("module", "imported"),
     [
         ("mibench.interface", "mibench.registry"),
-        ("mibench.registry", "mibench.plan"),
+        ("mibench.registry", "mibench.execution.plan"),
         ("mibench.estimators.neighbors.ksg", "mibench.estimators.gaussian.cca"),
         ("mibench.estimators.neighbors.ksg", "mibench.distributions.gaussian"),
         ("mibench.distributions.gaussian", "mibench.estimators.gaussian.cca"),
@@ -156,11 +168,18 @@ def test_every_family_may_train() -> None:
         ("mibench.training.loop", "mibench.estimators.variational.critics"),
         ("mibench.training.loop", "mibench.registry"),
         ("mibench.distributions.gaussian", "mibench.training.networks"),
-        ("mibench.store", "mibench.estimators"),
+        ("mibench.rows.store", "mibench.estimators"),
         ("mibench.execution.child", "mibench.distributions.gaussian"),
+        ("mibench.execution.local", "mibench.execution.trial"),
+        ("mibench.execution.batches", "mibench.interface"),
         ("mibench.scoring", "mibench.cli"),
+        ("mibench.scoring.summary", "mibench.report.tables"),
+        ("mibench.scoring.summary", "mibench.display"),
+        ("mibench.scoring.cell", "mibench.compare"),
+        ("mibench.compare", "mibench.report"),
+        ("mibench.compare", "mibench.display"),
         ("mibench.losses", "mibench.estimators.gaussian.cca"),
-        ("mibench.losses", "mibench.store"),
+        ("mibench.losses", "mibench.rows.store"),
         ("mibench.cli", "estimators.gaussian"),
     ],
 )

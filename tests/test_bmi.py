@@ -10,7 +10,7 @@ import pytest
 from laws import rng
 from scipy import integrate, special, stats
 
-from mibench import plan, suites
+from mibench import suites, tasks
 from mibench.distributions.transforms import Transformed
 from mibench.interface import Array, InputError
 from mibench.listing import records
@@ -101,12 +101,12 @@ def test_ids_are_accepted_where_distributions_are() -> None:
     """By themselves, inside another one, and as the name that rows carry; their size is fixed."""
     inner = make_distribution("1v1-normal-0.75")
     assert make_distribution("half-cube[base=1v1-normal-0.75]") == make_distribution("half-cube", base=inner)
-    assert plan.make_task("contaminated[base=1v1-AI]").name == "contaminated[base=1v1-AI]"
-    assert plan.make_task("2v1-galaxy-0.5-3.0").name == "2v1-galaxy-0.5-3.0"
+    assert tasks.make_task("contaminated[base=1v1-AI]").name == "contaminated[base=1v1-AI]"
+    assert tasks.make_task("2v1-galaxy-0.5-3.0").name == "2v1-galaxy-0.5-3.0"
     with pytest.raises(InputError, match="fixed size"):
-        plan.suite_tasks("bmi", dim_x=3)
+        tasks.suite_tasks("bmi", dim_x=3)
     with pytest.raises(InputError, match="no task of suite 'bmi' takes --mi"):
-        plan.suite_tasks("bmi", mi=1.0)
+        tasks.suite_tasks("bmi", mi=1.0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

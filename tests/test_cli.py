@@ -298,7 +298,7 @@ def test_wrong_input_is_one_clear_line(line: str, says: str, folder: Path, capsy
 def test_cuda_that_is_not_there(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mibench.runner._gpu_name", lambda: None)
+    monkeypatch.setattr("mibench.machine._gpu_name", lambda _: None)
     assert cli.main(["run", "--estimator", "cca", "--device", "cuda"]) == 2
     out, err = capsys.readouterr()
     assert (out, err) == ("", "mibench: no CUDA device is found here; give --device cpu or auto\n")
@@ -660,12 +660,12 @@ def test_show_says_what_it_is(name: str, run: Run) -> None:
     assert (code, err) == (0, "")
     catalogue: Any = registry.estimators if name in registry.estimators.entries() else registry.distributions
     facts = catalogue.entries()[name].facts
-    assert out.startswith(f"{name} ({catalogue.kind}, family {facts.family}, version {facts.version})\n\n")
+    assert out.startswith(f"{name} ({catalogue.kind.name}, family {facts.family}, version {facts.version})\n\n")
     assert facts.summary in out
     assert re.search(r"I\S* (=|>=|<=|~) |W_1\(.*\) = |^MI  ", out, re.MULTILINE)
     assert "\ncitation   " in out
     assert not re.search(r"[\\{}]", out.partition("\ncitation   ")[2])
-    if catalogue.kind == "distribution":
+    if catalogue.kind.name == "distribution":
         assert re.search(r"\ntruth      -?\d+\.\d+ nats \(.*\) at \d+ x \d+\n", out)
     for parameter in parameters_of(catalogue.find(name)):
         assert re.search(rf" {parameter} [^;]*.*; (default .+?|required)\)", " ".join(out.split()))
@@ -1023,7 +1023,7 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str], monk
         progress.begin(102, 2, 0)
         for index in range(100):
             clock[0] += 0.3
-            progress.ended({"status": "error" if index == 5 else "ok"})
+            progress.reached(index + 1, int(index >= 5))
     out, err = capsys.readouterr()
     assert out == ""
     first, *lines = err.splitlines()

@@ -20,6 +20,7 @@ from scipy import stats
 import mibench
 from mibench.estimation import bits, estimate_many, pairwise, permutation_test
 from mibench.interface import Array, Context, Estimate, Estimator, EstimatorFacts, InputError, parameter
+from mibench.progress import Progress
 
 
 def facts(name: str, **others: Any) -> EstimatorFacts:
@@ -172,7 +173,7 @@ X, Y = gaussian(20, 0.5)
         ({"seed": -1}, "seed = -1 is not accepted; give a whole number >= 0"),
         ({"seed": 0.5}, "seed = 0.5 is not accepted; give a whole number >= 0"),
         ({"threads": 0}, "threads = 0 is not accepted; give a whole number >= 1"),
-        ({"device": "gpu"}, "device 'gpu' is not accepted; give auto, cpu or cuda"),
+        ({"device": "gpu"}, "unknown device 'gpu' (nearest: cpu); accepted: auto, cpu, cuda"),
         (
             {"estimator": NotAnEstimate},
             "not-an-estimate returned float, not an Estimate; write `return Estimate(value)`",
@@ -189,7 +190,7 @@ def test_wrong_arguments(arguments: dict[str, Any], line: str) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is at hand")
 def test_cuda_that_is_not_there() -> None:
-    with pytest.raises(InputError, match=r"^no CUDA device is at hand; give device auto or cpu$"):
+    with pytest.raises(InputError, match=r"^no CUDA device is found here; give --device cpu or auto$"):
         mibench.estimate(X, Y, Skewed, device="cuda")
     mibench.estimate(X, Y, "cca", device="cuda")  # has no CUDA code: runs on the CPU
 
@@ -207,12 +208,25 @@ def test_importing_mibench_and_estimating_with_numpy_leaves_torch_alone() -> Non
 # Several estimators
 
 
+class Told(Progress):
+    """Remembers how it went on, as (done, total)."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    def begin(self, total: int, found: int = 0, stale: int = 0) -> None:
+        assert not self.seen
+        assert found == stale == 0
+        self.total = total
+
+    def reached(self, done: int, failed: int = 0) -> None:
+        self.seen.append((done, self.total))
+
+
 def test_one_estimator_does_not_lose_the_others() -> None:
     x, y = gaussian(30, 0.5)
-    seen: list[tuple[int, int]] = []
-    outcomes = estimate_many(
-        x + 100, y, ["cca", Fails, Plugin, NotAnEstimate, Correlation(scale=2.0)], progress=lambda *at: seen.append(at)
-    )
+    told = Told()
+    outcomes = estimate_many(x + 100, y, ["cca", Fails, Plugin, NotAnEstimate, Correlation(scale=2.0)], progress=told)
     assert [outcome.name for outcome in outcomes] == [
         "cca",
         "fails",
@@ -231,7 +245,7 @@ def test_one_estimator_does_not_lose_the_others() -> None:
     ]
     assert outcomes[0].estimate == mibench.estimate(x + 100, y, "cca")
     assert [outcome.estimate is None for outcome in outcomes] == [False, True, True, True, False]
-    assert seen == [(done, 5) for done in range(1, 6)]
+    assert told.seen == [(done, 5) for done in range(1, 6)]
 
 
 @dataclass(frozen=True)
@@ -273,8 +287,8 @@ def test_training_on_the_cpu_takes_one_thread_unless_told(monkeypatch: pytest.Mo
 
 def test_wrong_names_and_wrong_data_fail_before_anything_runs() -> None:
     x, y = gaussian(30, 0.5)
-    ran: list[tuple[int, int]] = []
-    given: dict[str, Any] = {"x": x, "y": y, "estimators": ["cca"], "progress": lambda *at: ran.append(at)}
+    told = Told()
+    given: dict[str, Any] = {"x": x, "y": y, "estimators": ["cca"], "progress": told}
     wrong: list[dict[str, Any]] = [
         {"estimators": ["cca", "nope"]},
         {"estimators": []},
@@ -286,7 +300,7 @@ def test_wrong_names_and_wrong_data_fail_before_anything_runs() -> None:
     for arguments in wrong:
         with pytest.raises(InputError):
             estimate_many(**{**given, **arguments})
-    assert ran == []
+    assert told.seen == []
 
 
 def test_estimators_as_one_text() -> None:
@@ -328,12 +342,12 @@ def test_p_values_of_a_random_estimator_are_uniform_too() -> None:
 
 def test_p_value_is_the_smallest_one_under_dependence() -> None:
     x, y = gaussian(200, 0.6)
-    seen: list[tuple[int, int]] = []
-    test = permutation_test(x, y, "cca", 99, progress=lambda *at: seen.append(at))
+    told = Told()
+    test = permutation_test(x, y, "cca", 99, progress=told)
     assert test.p_value == 1 / 100
     # n * 2 * MI of independent normals is about chi2 with 1 degree of freedom: mean 1, sd sqrt(2).
     assert test.null_mean == pytest.approx(1 / 400, abs=4 * math.sqrt(2) / 400 / math.sqrt(99))
-    assert seen == [(done, 100) for done in range(1, 101)]
+    assert told.seen == [(done, 100) for done in range(1, 101)]
     assert test == permutation_test(x, y, "cca", 99)
     assert test != permutation_test(x, y, "cca", 99, seed=1)
     # Only whole rows move: the dependence between the columns of y is no dependence on x.
@@ -405,12 +419,12 @@ def wine_like(n: int = 40) -> pd.DataFrame:
 @pytest.mark.parametrize("estimator", ["cca", Skewed])
 def test_matrix_equals_direct_estimates(estimator: Any) -> None:
     table = wine_like().drop(columns="kind")
-    seen: list[tuple[int, int]] = []
-    matrix = pairwise(table, estimator, seed=3, progress=lambda *at: seen.append(at))
+    told = Told()
+    matrix = pairwise(table, estimator, seed=3, progress=told)
     assert matrix.names == ("a", "b", "c")
     assert matrix.reasons == {}
     symmetric = estimator == "cca"
-    assert seen == [(done, 3 if symmetric else 6) for done in range(1, 4 if symmetric else 7)]
+    assert told.seen == [(done, 3 if symmetric else 6) for done in range(1, 4 if symmetric else 7)]
     for i, first in enumerate(matrix.names):
         for j, second in enumerate(matrix.names):
             found = matrix.estimates[i][j]

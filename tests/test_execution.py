@@ -20,12 +20,16 @@ from typing import Any
 import psutil
 import pytest
 
-from mibench.execution.child import _Prints
-from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
-from mibench.plan import Trial, make_task, make_trials
+from mibench.execution.batches import make_batches
+from mibench.execution.local import resolve_jobs, resolve_threads, run_batches
+from mibench.execution.plan import Trial, make_trials
+from mibench.execution.runner import run_trials
+from mibench.execution.server import _Prints
+from mibench.execution.work import Limits
 from mibench.registry import make_estimator
-from mibench.runner import run_trials
-from mibench.store import Store
+from mibench.rows.row import Row
+from mibench.rows.store import Store
+from mibench.tasks import make_task
 
 FILE = Path(__file__).with_name("faulty.py")
 LIMITS = Limits(jobs=2, timeout=3.0, memory=600 * 2**20)
@@ -87,7 +91,7 @@ def command(store: Path, seeds: int, tasks: Sequence[str]) -> list[str]:
             "--distribution", specs, "--format", "json", *options]  # fmt: skip
 
 
-def stored(path: Path) -> list[dict[str, Any]]:
+def stored(path: Path) -> list[Row]:
     if not path.exists():
         return []
     store = Store(path)
@@ -184,9 +188,9 @@ def test_interrupting_says_what_is_stored_and_how_to_go_on(tmp_path: Path) -> No
 def test_batches_hold_like_trials_and_keep_all_jobs_busy() -> None:
     trials = planned("Faulty", {"none": 40}) + planned("FaultyTogether", {"none": 10})
     batches = make_batches(trials, jobs=2)
-    assert sum(len(batch.trials) for batch in batches) == 50
-    assert [len(batch.trials) for batch in batches] == [5] * 8 + [5] * 2
-    assert all(len({type(trial.estimator) for trial in batch.trials}) == 1 for batch in batches)
+    assert sum(len(batch.works) for batch in batches) == 50
+    assert [len(batch.works) for batch in batches] == [5] * 8 + [5] * 2
+    assert all(len({work.group for work in batch.works}) == 1 for batch in batches)
 
 
 def test_batches_that_train_together_fill_stacks_and_are_whole_on_a_gpu() -> None:
@@ -194,7 +198,7 @@ def test_batches_that_train_together_fill_stacks_and_are_whole_on_a_gpu() -> Non
 
     def sizes(jobs: int, device: str) -> list[int]:
         batches = make_batches([replace(trial, device=device) for trial in trials], jobs)
-        return [len(batch.trials) for batch in batches]
+        return [len(batch.works) for batch in batches]
 
     assert sizes(1, "cpu") == sizes(2, "cpu") == [8, 8, 8, 6]
     assert sizes(8, "cpu") == [4] * 7 + [2]

@@ -11,8 +11,8 @@ from scipy.optimize import least_squares
 
 from mibench.distributions.images import Rendered
 from mibench.interface import Array, InputError
-from mibench.plan import make_task
 from mibench.registry import make_distribution
+from mibench.tasks import make_task
 
 NAMES = ["bump-images", "rectangle-images", "texture-images"]
 LATENTS = np.array([[0.3, -1.2, 2.0, -0.4, 0.7], [-2.5, 0.1, -0.8, 1.1, -3.0]])

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 import mibench
-from mibench import provenance
 from mibench.interface import Estimator, InputError
-from mibench.provenance import code_hash, environment, read_again
+from mibench.provenance import code_hash, read_again
 from mibench.registry import make_distribution, make_estimator
 
 ROOT = Path(mibench.__file__).parents[1]
@@ -66,7 +65,7 @@ def hashes(clone: Path) -> dict[str, str]:
         ("distributions/pairs.py", {"gaussian-sparse", "half-cube"}),
         ("distributions/transforms.py", {"half-cube"}),
         ("distributions/student.py", set()),
-        ("mibench/store.py", set()),
+        ("mibench/rows/store.py", set()),
     ],
 )
 def test_a_change_reaches_what_uses_it(
@@ -318,29 +317,3 @@ def test_a_scripts_hash_is_the_same_in_every_process(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(set(found)) == 1
     assert len(found[0]) > 10
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Where it ran
-
-
-def test_the_environment_says_what_ran_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/some/where/mibench", "run", "--estimator", "ksg[k=3]"])
-    found = environment(2, 4, "a GPU")
-    assert set(found) == {
-        "mibench", "git_revision", "git_dirty", "python", "platform", "libraries", "cpu", "cores", "gpu", "threads",
-        "jobs", "command",
-    }  # fmt: skip
-    assert (found["mibench"], found["threads"], found["jobs"], found["gpu"]) == (mibench.__version__, 2, 4, "a GPU")
-    assert found["command"] == "mibench run --estimator 'ksg[k=3]'"
-    assert {"numpy", "scipy", "torch"} <= found["libraries"].keys()
-    assert found["libraries"]["numpy"]
-    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert environment(2, 4, "a GPU") == found
-
-
-def test_no_git_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "mibench" / "provenance.py"))
-    found = environment(1, 1, None)
-    assert found["git_revision"] is None
-    assert found["git_dirty"] is None

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 
-from mibench import bibliography, registry
+from mibench import bibliography, listing, registry
 from mibench.interface import (
     Array,
+    Configurable,
     Context,
     Estimate,
     Estimator,
-    EstimatorFacts,
+    Facts,
     GroundTruth,
     InputError,
     JointDistribution,
@@ -37,6 +40,8 @@ from mibench.registry import (
     register_estimator,
     split_list,
 )
+from mibench.registry.catalogue import _loaded as loaded
+from mibench.registry.source import decorated
 
 WORDS: dict[str, Any] = {"family": "test", "summary": "Nothing", "citation": "@misc{a, title = {A}}"}
 
@@ -292,13 +297,16 @@ def test_only_estimators_are_registered_as_such() -> None:
 
 
 def test_globs_expand_over_names_and_keep_the_parameters() -> None:
-    assert registry.estimators.expand("*ero[k=5]") == ["zero[k=5]"]
-    assert registry.estimators.expand("wrappe?") == ["wrapper"]
-    assert {"cca", "zero", "wrapper"} <= set(registry.estimators.expand("*"))
-    assert registry.estimators.expand("zero[text=*]") == ["zero[text=*]"]
-    assert registry.estimators.expand("some*/file.py:Mine") == ["some*/file.py:Mine"]
+    def expand(text: str) -> list[str]:
+        return [spec.text for spec in registry.estimators.specs(text)]
+
+    assert expand("*ero[k=5]") == ["zero[k=5]"]
+    assert expand("wrappe?") == ["wrapper"]
+    assert {"cca", "zero", "wrapper"} <= set(expand("*"))
+    assert expand(" zero[text=*, k=3]") == ["zero[text=*, k=3]"]
+    assert expand("some*/file.py:Mine") == ["some*/file.py:Mine"]
     with pytest.raises(InputError, match=r"no estimator is named like 'nothing\*'"):
-        registry.estimators.expand("nothing*")
+        expand("nothing*")
 
 
 def test_listing_imports_no_estimator_and_no_torch() -> None:
@@ -341,6 +349,24 @@ class Plain(Mine):
     j: int = 4
 
 number = 3
+"""
+FIVE_ARGUMENTS = """
+    def unsupported(self, n, dim_x, dim_y, x_discrete, y_discrete):
+        return None
+
+"""
+OLD_KINDS = """
+from mibench.interface import JointDistribution
+
+class Old(JointDistribution):
+    dim_x = dim_y = 1
+    y_discrete = (True,)
+
+    def sample(self, n, rng):
+        raise NotImplementedError
+
+    def ground_truth(self, quantity="mi"):
+        return None
 """
 
 
@@ -390,6 +416,11 @@ def test_a_wrong_object_of_a_file_is_one_clear_line(ending: str, message: str, t
         ),
         (OWN.replace(", context", ""), r"estimate\(self, x, y\); write `def estimate\(self, x, y, context\)`"),
         (
+            OWN.replace("class Abstract", FIVE_ARGUMENTS + "class Abstract"),
+            r"Mine defines unsupported\(self, n, dim_x, dim_y, x_discrete, y_discrete\); "
+            r"write `def unsupported\(self, shape\)`",
+        ),
+        (
             OWN.replace(", context", ", *, context"),
             r"Mine defines estimate\(self, x, y, \*, context\); write",
         ),
@@ -403,6 +434,13 @@ def test_a_file_that_cannot_be_used_is_one_clear_line(text: str, message: str, t
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"no file '.*missing\.py'; give path/to/file\.py:Object"):
         make_estimator(f"{tmp_path}/missing.py:Mine")
+
+
+def test_a_distribution_that_says_its_kinds_as_formerly_is_refused(tmp_path: Path) -> None:
+    """Else its labels would be taken for numbers."""
+    (tmp_path / "old.py").write_text(OLD_KINDS)
+    with pytest.raises(InputError, match=r"Old defines x_discrete or y_discrete; write `def sample_shape\(self, n\)`"):
+        make_distribution(f"{tmp_path}/old.py:Old")
 
 
 def test_two_files_are_two_modules(tmp_path: Path) -> None:
@@ -444,14 +482,14 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         meta.mkdir(exist_ok=True)
         (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: mi-plugin-for-test\nVersion: 1\n")
         (meta / "entry_points.txt").write_text(f"[mibench.estimators]\nplugged = {value}\n")
-        return Catalogue("estimator", Estimator, EstimatorFacts)  # type: ignore[type-abstract]
+        return Catalogue(registry.KINDS[0])
 
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
     yield install
     for module in [module for module in sys.modules if module.startswith("mi_plugin_for_test")]:
         del sys.modules[module]
-    registry._loaded.pop(("mi_plugin_for_test.own", "Mine"), None)
+    loaded.pop("mi_plugin_for_test.own.Mine", None)
 
 
 @pytest.mark.parametrize("value", ["mi_plugin_for_test.own:Mine", "mi_plugin_for_test.own"])
@@ -487,13 +525,169 @@ def test_an_entry_point_that_names_nothing_is_said(plugin: Any) -> None:
             r"own.py:5: register_estimator\(name='plugged'\) lacks family, summary, citation$",
         ),
         (REGISTERED.replace("citation='c'", "citation='c', suports=()"), r"knows no suports \(nearest: supports\)"),
-        (REGISTERED + "def broken(:", "own.py:.* is no Python"),
+        (REGISTERED.replace("name='plugged', ", "name='plugged', aliases=(1 2), "), "own.py:5 is no Python"),
+        (REGISTERED.replace("citation='c')", "citation='c'"), "own.py:5 is no Python"),
     ],
 )
 def test_wrong_facts_are_one_clear_line(text: str, message: str, plugin: Any) -> None:
     with pytest.raises(InputError, match=message) as caught:
         plugin("mi_plugin_for_test.own:Mine", own=text).entries()
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_broken_elsewhere_is_listed_and_refused_when_it_is_used(plugin: Any) -> None:
+    catalogue = plugin("mi_plugin_for_test.own:Mine", __init__="", own=REGISTERED + "def broken(:")
+    assert "plugged" in catalogue.entries()
+    with pytest.raises(InputError, match="estimator 'plugged' cannot be imported: invalid syntax"):
+        catalogue.make("plugged")
+
+
+DECORATED = r'''
+"""@register_estimator(name="in a text")
+class Not: pass
+"""
+# @register_estimator(name="in a comment")  it's open: ( """
+text = f"it's {1} \" \
+    @register_estimator("
+@dataclass
+class Plain: pass
+
+@mibench.registry.register_estimator(
+    name="one", aliases=("a)", 'b]', "it's (", """c
+)"""),  # a comment: ) "
+    citation=r"""@misc{a, title = {\"A)}}""",
+)
+@dataclass(frozen=True)
+class One:
+    "class Inner"
+    @register_estimator  (name="inner")
+    # with a comment
+    class Inner: pass
+
+@register_estimator(name="two-kinds")
+@register_distribution(name="two-kinds", formula=")")
+@other(lambda x: (x, [1, {2}]))
+class Both(One, metaclass=type): pass
+
+@register_estimator(name="function")
+def function(): pass
+
+@register_distribution(name="law")
+class Law: pass
+'''
+
+
+def test_decorators_are_read_from_anything_that_is_python(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(DECORATED)
+    tree = ast.parse(DECORATED)
+    for kind, names in (("estimator", ["One", "Inner", "Both"]), ("distribution", ["Both", "Law"])):
+        expected = [
+            (cls.name, {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}, call.lineno)
+            for cls in ast.walk(tree)
+            if isinstance(cls, ast.ClassDef)
+            for call in cls.decorator_list
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(f"register_{kind}")
+        ]
+        found = list(decorated(path, kind))
+        assert [one.name for one in found] == names
+        lines = [int(one.where.rpartition(":")[2]) for one in found]
+        assert [(one.name, one.words, line) for one, line in zip(found, lines, strict=True)] == sorted(
+            expected, key=lambda one: one[2]
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A further kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveFacts(Facts):
+    """Facts of a kind that is not there yet."""
+
+    kind: ClassVar[str] = "objective"
+
+    loss: str = "none"
+
+
+@dataclass(frozen=True)
+class Objective(Configurable, ABC):
+    """A kind that is not there yet."""
+
+    facts: ClassVar[ObjectiveFacts] = ObjectiveFacts(name="", family="", summary="", citation="")
+
+    @abstractmethod
+    def score(self, codes: Array) -> float:
+        """Say how good codes are."""
+
+
+@dataclass(frozen=True)
+class Spread(Objective):
+    """How far codes are apart, in units of what an estimator finds."""
+
+    power: int = parameter(2, "of the distance", low=1)
+    base: Estimator = parameter(ZERO, "estimator")
+
+    def score(self, codes: Array) -> float:
+        return 0.0
+
+
+SPREAD = Spread()
+
+
+@dataclass(frozen=True)
+class Encoder(Estimator):
+    """An estimator that holds an object of another kind."""
+
+    objective: Objective = parameter(SPREAD, "what is trained")
+
+    def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
+        return Estimate(0.0)
+
+
+def test_a_further_kind_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = registry.Kind("objectives", Objective, ("loss",), package="nowhere.objectives", ids=lambda: {"A": "spread"})  # type: ignore[type-abstract]
+    objectives = Catalogue(kind)
+    monkeypatch.setitem(registry.catalogues, "objectives", objectives)
+    register_objective = registry.registers(objectives, ObjectiveFacts)
+    register_objective(name="spread", aliases=("apart",), loss="hinge", **WORDS)(Spread)
+    made = objectives.make("apart[power=3,base=zero[k=5]]")
+    assert made == Spread(3, Zero(k=5))
+    assert objectives.make("A") == Spread()
+    assert full_spec(made).startswith("spread[base=zero[clip=false,k=5,")
+    register_estimator(name="encoder", **WORDS)(Encoder)
+    assert make_estimator("encoder[objective=spread[power=4]]") == Encoder(Spread(4))
+    assert make_estimator("encoder", objective="apart") == Encoder()
+    assert Encoder().version == "1/1/1"
+    assert parameters_of(Encoder)["objective"].accepted() == "objective"
+    with pytest.raises(InputError, match="parameter objective = 3 is not accepted; give objective"):
+        make_estimator("encoder", objective=3)
+    with pytest.raises(InputError, match=r"unknown objective 'sprad' \(nearest: spread\); `mibench list objectives`"):
+        make_estimator("encoder[objective=sprad]")
+    with pytest.raises(InputError, match="Zero is registered as objective but is no Objective"):
+        register_objective(name="zero", **WORDS)(Zero)
+    records = listing.records("objectives")
+    assert [record["loss"] for record in records] == ["hinge"]
+    assert listing.as_table("objectives", records).split() == [
+        "objective", "family", "loss", "what", "it", "is", "spread", "test", "hinge", "Nothing",
+    ]  # fmt: skip
+    assert "spread (objective, family test, version 1)" in listing.describe(listing.find("apart"))
+
+
+def test_a_method_that_cannot_be_called_is_refused(tmp_path: Path) -> None:
+    text = (
+        "from dataclasses import dataclass\nfrom mibench.interface import JointDistribution\n"
+        "@dataclass(frozen=True)\nclass Mine(JointDistribution):\n    dim_x = dim_y = 1\n"
+        "    def sample(self, n): pass\n    def ground_truth(self): pass\n"
+    )
+    (tmp_path / "law.py").write_text(text)
+    with pytest.raises(InputError, match=r"Mine defines sample\(self, n\); write `def sample\(self, n, rng\)`"):
+        make_distribution(f"{tmp_path}/law.py:Mine")
+
+
+def test_facts_are_given_by_name() -> None:
+    with pytest.raises(InputError, match=r"the facts in @register_estimator\(...\) are given as name=value"):
+        register_estimator("zero")  # type: ignore[call-arg]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

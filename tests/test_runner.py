@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,23 @@ import numpy as np
 import pytest
 
 import mibench
-from mibench.execution.local import Limits
-from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
-from mibench.plan import make_trials
-from mibench.runner import Request, plan, run, run_trials
+from mibench.execution.plan import Request, make_trials, plan
+from mibench.execution.runner import run, run_trials
+from mibench.execution.work import Limits
+from mibench.interface import (
+    Array,
+    Context,
+    Estimate,
+    Estimator,
+    GroundTruth,
+    InputError,
+    JointDistribution,
+    Sample,
+    Shape,
+)
+from mibench.progress import Progress
+from mibench.rows.store import Store
 from mibench.scoring import summarise
-from mibench.store import Store
 
 ROOT = Path(mibench.__file__).parents[1]
 FAULTY = Path(__file__).with_name("faulty.py")
@@ -34,8 +45,8 @@ class Mine(Estimator):
     shift: float = parameter(0.0, "is added")
     def estimate(self, x, y, context):
         return Estimate(own_machinery.value(x) + self.shift + 1)
-    def unsupported(self, n, dim_x, dim_y, x_discrete, y_discrete):
-        return f"needs more than 20 points, got {n}" if n <= 20 else None
+    def unsupported(self, shape):
+        return f"needs more than 20 points, got {shape.n}" if shape.n <= 20 else None
 
 @dataclass(frozen=True)
 class Together(Mine):
@@ -47,19 +58,21 @@ class Together(Mine):
 """
 
 
-class Told:
-    """A watcher that remembers what it was told."""
+class Told(Progress):
+    """Remembers what it was told: once (planned, found, stale), and how many of the rest are done and failed."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[int, int, int]] = []
-        self.rows: list[dict[str, Any]] = []
+        self.done = self.failed = 0
 
-    def begin(self, planned: int, found: int, stale: int) -> None:
-        self.begun.append((planned, found, stale))
+    def begin(self, total: int, found: int = 0, stale: int = 0) -> None:
+        self.begun.append((total, found, stale))
 
-    def ended(self, row: dict[str, Any]) -> None:
-        assert self.begun
-        self.rows.append(row)
+    def reached(self, done: int, failed: int = 0) -> None:
+        assert len(self.begun) == 1
+        assert done == self.done + 1
+        assert failed in (self.failed, self.failed + 1)
+        self.done, self.failed = done, failed
 
 
 class Folder:
@@ -74,15 +87,15 @@ class Folder:
 
     def run(
         self, estimator: str = "Mine", n: Sequence[int] = (50,), seeds: int = 3, **options: Any
-    ) -> tuple[list[dict[str, Any]], Told]:
+    ) -> tuple[Sequence[Mapping[str, Any]], Told]:
         trials, _, _ = plan(Request([f"{self.own}:{estimator}"], ["independent"], dim_x=1, dim_y=1, n=n, seeds=seeds))
         store, told = Store(self.store), Told()
         try:
-            return run_trials(trials, store, limits=LIMITS, watcher=told, **options), told
+            return run_trials(trials, store, limits=LIMITS, progress=told, **options), told
         finally:
             store.close()
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> Sequence[Mapping[str, Any]]:
         store = Store(self.store)
         rows = store.rows()
         store.close()
@@ -103,15 +116,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
 def test_only_what_is_missing_runs(folder: Folder) -> None:
     first, told = folder.run(seeds=2)
     assert told.begun == [(2, 0, 0)]
-    assert told.rows == first == folder.rows()
+    assert first == folder.rows()
+    assert told.done == 2
     again, told = folder.run(seeds=2)
-    assert (told.begun, told.rows) == ([(2, 2, 0)], [])
+    assert (told.begun, told.done) == ([(2, 2, 0)], 0)
     assert again == first
     more, told = folder.run(n=(50, 60), seeds=3)
     assert told.begun == [(6, 2, 0)]
     assert [row["seed"] for row in more] == [0, 1, 2, 0, 1, 2]  # in the order of the plan, found or run
     assert more[:2] == first
-    assert {row["run_key"] for row in told.rows} == {row["run_key"] for row in more[2:]}
+    assert told.done == 4
+    assert {row["run_key"] for row in folder.rows()[2:]} == {row["run_key"] for row in more[2:]}
     assert len(folder.rows()) == 6
 
 
@@ -122,7 +137,7 @@ def test_rows_of_other_code_are_stale(changed: str, folder: Folder) -> None:
     path: Path = getattr(folder, changed)
     path.write_text(path.read_text().replace("+ 1)", "+ 2)").replace("x.mean()", "x.max() "))
     kept, told = folder.run(keep_stale=True)
-    assert (told.begun, told.rows, kept) == ([(3, 3, 0)], [], first)
+    assert (told.begun, told.done, kept) == ([(3, 3, 0)], 0, first)
     second, told = folder.run()
     assert told.begun == [(3, 0, 3)]
     for before, after in zip(first, second, strict=True):
@@ -141,16 +156,16 @@ def test_statuses_are_retried_when_asked(tmp_path: Path) -> None:
     )  # fmt: skip
     store = Store(tmp_path / "store.sqlite")
 
-    def attempts(retry: Sequence[str]) -> tuple[int, list[int]]:
+    def attempts(retry: Sequence[str]) -> tuple[int, int, list[int]]:
         told = Told()
-        rows = run_trials(trials, store, limits=LIMITS, retry=retry, watcher=told)
-        return len(told.rows), [row["attempt"] for row in rows]
+        rows = run_trials(trials, store, limits=LIMITS, retry=retry, progress=told)
+        return told.done, told.failed, [row["attempt"] for row in rows]
 
-    assert attempts([]) == (3, [1, 1, 1])
-    assert attempts([]) == (0, [1, 1, 1])
-    assert attempts(["timeout"]) == (0, [1, 1, 1])
-    assert attempts(["error"]) == (1, [1, 2, 1])
-    assert attempts(["error", "nonfinite", "ok"]) == (3, [2, 3, 2])
+    assert attempts([]) == (3, 2, [1, 1, 1])
+    assert attempts([]) == (0, 0, [1, 1, 1])
+    assert attempts(["timeout"]) == (0, 0, [1, 1, 1])
+    assert attempts(["error"]) == (1, 1, [1, 2, 1])
+    assert attempts(["error", "nonfinite", "ok"]) == (3, 2, [2, 3, 2])
     assert [row["status"] for row in store.rows() if row["attempt"] == 3] == ["error"]
     with pytest.raises(InputError, match=r"unknown status 'erorr' .*error"):
         attempts(["erorr"])
@@ -162,8 +177,8 @@ def test_what_is_not_supported_is_a_row_with_its_reason(folder: Folder) -> None:
     assert [row["status"] for row in rows] == ["skipped", "skipped", "ok", "ok"]
     assert rows[0]["error_text"] == "needs more than 20 points, got 10"
     assert rows[0]["estimate"] is None
-    assert len(told.rows) == 4
-    assert folder.run(n=(10, 50), seeds=2)[1].rows == []
+    assert (told.done, told.failed) == (4, 0)  # skipped is not failed
+    assert folder.run(n=(10, 50), seeds=2)[1].done == 0
 
 
 def test_nothing_that_can_run_is_an_error_and_leaves_nothing(folder: Folder) -> None:
@@ -318,6 +333,19 @@ def test_a_sample_that_cannot_be_used_is_an_error_of_its_trial(estimator: type[E
         assert (row["status"] == "error") == ("constant" in str(row["error_text"]))
     cell = summarise([{str(key): value for key, value in row.items()} for row in rows.to_dict("records")])[0]
     assert (cell["ok"], cell["failures"]) == (counts["ok"], {"error": counts["error"]})
+
+
+class Undeclared(SometimesConstant):
+    """Y is labels, which its samples do not say."""
+
+    def sample_shape(self, n: int) -> Shape:
+        return Shape(n, ("continuous",), ("discrete",))
+
+
+def test_a_sample_of_other_kinds_than_its_distribution_says_is_an_error_of_its_trial(tmp_path: Path) -> None:
+    (row,) = run("mixed-ksg", distribution=Undeclared, n=50, seeds=1, store=tmp_path / "s", jobs=1).to_dict("records")
+    assert row["status"] == "error"
+    assert row["error_text"].endswith("return Sample(x, y, pmi, self.sample_shape(n))")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

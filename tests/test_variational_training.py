@@ -22,7 +22,7 @@ from mibench.estimators.variational.reporting import averaged
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.estimators.variational.wasserstein import Wasserstein
-from mibench.interface import Array, Context, Estimate
+from mibench.interface import Array, Context, Estimate, Shape
 from mibench.training import devices
 from mibench.training.loop import Fit, Schedule, train
 from mibench.training.networks import Generators, StackedLinear
@@ -260,7 +260,8 @@ def test_cuda_ends_within_the_spread_of_seeds_of_the_cpu(estimator: Trained[Any]
 def test_samples_with_other_numbers_of_levels_train_in_stacks_of_their_own() -> None:
     rng = np.random.default_rng(0)
     xs = [rng.integers(0, levels, (200, 1)).astype(float) for levels in (2, 3, 2)]
-    contexts = [Context(np.random.default_rng(s), x_discrete=(True,), y_discrete=(True,)) for s in range(3)]
+    shape = Shape(200, ("discrete",), ("discrete",))
+    contexts = [Context(np.random.default_rng(s), shape=shape) for s in range(3)]
     estimates = dict(QUICK.estimate_batch(xs, [x.copy() for x in xs], contexts))
     assert sorted(estimates) == [0, 1, 2]
     assert all(estimate.value > 0.3 for estimate in estimates.values())

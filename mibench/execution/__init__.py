@@ -1,1 +1,1 @@
-"""Running trials in supervised child processes."""
+"""From a request to rows: the plan, and supervised child processes that run any kind of work."""

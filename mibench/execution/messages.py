@@ -1,11 +1,11 @@
 """What the driver and the child processes say to each other.
 
-The driver sends a batch as two frames, a header in JSON and the pickled trials; the server process never unpickles the
-trials, the child that it forks does. What comes back is one JSON object a line:
+The driver sends a batch as two frames, a header in JSON and the pickled works; the server process never unpickles the
+works, the child that it forks does. What comes back is one JSON object a line:
 
-    {"begin": i}                  trial i has begun (not sent by batches that train together)
-    {"result": i, "row": {...}}   trial i has ended, with the columns of its row
-    {"printed": "..."}            a line that the estimator, or what it runs, wrote to its standard output or error
+    {"begin": i}                  work i has begun (not sent by batches that run together)
+    {"result": i, "row": {...}}   work i has ended, with its result
+    {"printed": "..."}            a line that a work, or what it runs, wrote to its standard output or error
     {"end": "done" | "timeout" | "oom" | "crash", "text": ...}   the child has gone, always last
 """
 
@@ -14,52 +14,29 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Literal
 
-import numpy as np
-
-from mibench.interface import Estimator, JointDistribution
+Verdict = Literal["done", "timeout", "oom", "crash"]
 
 _LENGTH = struct.Struct(">Q")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a child needs to run one trial."""
-
-    distribution: JointDistribution
-    n: int
-    data_seed: np.random.SeedSequence
-    estimator_seed: np.random.SeedSequence
-    interval: str | None = None
-    level: float | None = None
-
-
-@dataclass(frozen=True)
-class Work:
-    """Like trials of one estimator, run by one child process."""
-
-    estimator: Estimator
-    jobs: tuple[Job, ...]
-    device: str
-    threads: int
 
 
 @dataclass(frozen=True)
 class Header:
     """What the server must know to supervise a batch.
 
-    `modules` are imported before forking (names, or paths of .py files). `trials` is how many there are. `timeout` is
-    in seconds: for each trial, or for the whole batch where its trials train `together`. `memory` limits the child's
-    resident memory in bytes.
+    `modules` are imported before forking (names, or paths of .py files). `works` is how many there are. `timeout` is in
+    seconds: for each work, or for the whole batch where its works run `together`. `memory` limits the child's resident
+    memory in bytes.
     """
 
     modules: tuple[str, ...]
-    trials: int
+    works: int
     together: bool
+    device: str
+    threads: int
     timeout: float
     memory: int
-    limit_address_space: bool
 
 
 def send(stream: IO[bytes], header: Header, payload: bytes) -> None:
@@ -67,6 +44,11 @@ def send(stream: IO[bytes], header: Header, payload: bytes) -> None:
     text = json.dumps(vars(header)).encode()
     stream.write(_LENGTH.pack(len(text)) + text + _LENGTH.pack(len(payload)) + payload)
     stream.flush()
+
+
+def say(stream: IO[bytes], message: dict[str, Any]) -> None:
+    """Write a message."""
+    stream.write(json.dumps(message).encode() + b"\n")
 
 
 def receive(stream: IO[bytes]) -> tuple[Header, bytes] | None:

@@ -1,127 +1,132 @@
-"""One trial from sample to result, as it happens inside a child process."""
+"""A trial as it runs inside a child process, from sample to result: the one place that execution opens a trial."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mibench.execution.messages import Job, Work
-from mibench.failures import place_of
-from mibench.inputs import check_estimate, check_pair
-from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
-from mibench.intervals import with_interval
-from mibench.store import plain
+from mibench.estimating import Estimation, Start, points_together
+from mibench.execution.work import Result
+from mibench.failures import failure
+from mibench.interface import Estimate, Estimator, GroundTruth, InputError, Interval, JointDistribution
+from mibench.rows.row import plain
 
 _CURVE_POINTS = 200
 
 
-def run_each(work: Work) -> Iterator[dict[str, Any]]:
-    """Run the trials one after another; yields the messages described in `messages`."""
-    truths: dict[JointDistribution, GroundTruth | None] = {}
-    for index, job in enumerate(work.jobs):
-        yield {"begin": index}
+@dataclass(frozen=True)
+class TrialRun:
+    """What a child needs to run one trial; see `mibench.execution.plan.Trial`."""
+
+    estimator: Estimator
+    distribution: JointDistribution
+    n: int
+    data_seed: np.random.SeedSequence
+    estimator_seed: np.random.SeedSequence
+    device: str
+    interval: Interval | None = None
+
+    def run(self, threads: int) -> Result:
+        """Draw the sample, estimate, and return the columns of the row."""
         meter = _Meter()
-        row: dict[str, Any] = {}
+        row: Result = {}
         try:
-            sample, row = _draw(work.estimator, job, truths)
+            estimation, row = _draw(self, threads)
             meter = _Meter()  # the cost of the estimate, neither of the sample nor of the interval
-            estimate = work.estimator.estimate(sample.x, sample.y, _context(work, job))
+            estimate = estimation.point()
             cost = meter.read()
-            row |= _describe(estimate, sample, work, job)
+            row |= _describe(estimation, estimate)
         except (Exception, SystemExit) as error:
-            row |= _failure(error)
+            row |= failure(error)
             cost = meter.read()
-        yield {"result": index, "row": {**row, **cost, "batch_size": 1}}
+        return {**row, **cost, "batch_size": 1}
+
+    def run_together(self, batch: Sequence[TrialRun], threads: int) -> Iterator[tuple[int, Result]]:
+        """Run the trials as one batch of the estimator; see `Runnable.run_together`."""
+        drawn: dict[int, tuple[Estimation, Result]] = {}
+        for index, trial in enumerate(batch):
+            meter = _Meter()
+            try:
+                drawn[index] = _draw(trial, threads)
+            except Exception as error:
+                yield index, {**failure(error), **meter.read(), "batch_size": 1}
+        if drawn:
+            yield from _estimate_together(drawn)
 
 
-def run_together(work: Work) -> Iterator[dict[str, Any]]:
-    """Run the trials as one batch of the estimator; an exception ends the batch and leaves the others to the driver."""
-    truths: dict[JointDistribution, GroundTruth | None] = {}
-    drawn, indices = [], []
-    for index, job in enumerate(work.jobs):
-        meter = _Meter()
-        try:
-            drawn.append(_draw(work.estimator, job, truths))
-            indices.append(index)
-        except Exception as error:
-            yield {"result": index, "row": {**_failure(error), **meter.read(), "batch_size": 1}}
-    xs, ys = [sample.x for sample, _ in drawn], [sample.y for sample, _ in drawn]
-    contexts = [_context(work, work.jobs[index]) for index in indices]
-    meter, size = _Meter(), len(drawn)
-    wall = cpu = spent_wall = spent_cpu = 0.0
-    waiting = set(range(size))
-    estimates = work.estimator.estimate_batch(xs, ys, contexts) if waiting else iter(())
+def _estimate_together(drawn: dict[int, tuple[Estimation, Result]]) -> Iterator[tuple[int, Result]]:
+    """Estimate the samples that could be drawn, at once."""
+    waiting = dict(enumerate(drawn))  # from places in the estimator's batch to those in ours
+    meter = _BatchMeter(len(drawn))
     try:
-        for ended, (index, estimate) in enumerate(estimates):
-            if index not in waiting:
-                raise ValueError(f"estimate_batch gave an estimate for trial {index}, which was not waiting for one")
-            # What was spent since the last trial ended is divided among those that were still running.
-            cost = meter.read()
-            wall += (cost["wall_s"] - spent_wall) / (size - ended)
-            cpu += (cost["cpu_s"] - spent_cpu) / (size - ended)
-            sample, facts = drawn[index]
-            described = {**facts, **_describe(estimate, sample, work, work.jobs[indices[index]])}
-            spent = meter.read()
-            spent_wall, spent_cpu = spent["wall_s"], spent["cpu_s"]
-            row = {**described, **cost, "wall_s": wall, "cpu_s": cpu, "batch_size": size}
-            waiting.remove(index)
-            yield {"result": indices[index], "row": row}
+        for place, estimate in points_together([estimation for estimation, _ in drawn.values()]):
+            if place not in waiting:
+                raise ValueError(f"estimate_batch gave an estimate for trial {place}, which was not waiting for one")
+            cost = meter.one_ended()
+            index = waiting[place]
+            estimation, row = drawn[index]
+            row = {**row, **_describe(estimation, estimate), **cost}
+            meter.go_on()
+            del waiting[place]
+            yield index, row
             if not waiting:
-                break
+                return
     except (Exception, SystemExit) as error:
         if len(waiting) > 1:
             raise
-        guilty = waiting.pop()
-        row = {**drawn[guilty][1], **_failure(error), **meter.read(), "batch_size": 1}
-        yield {"result": indices[guilty], "row": row}
+        (index,) = waiting.values()
+        yield index, {**drawn[index][1], **failure(error), **meter.whole.read(), "batch_size": 1}
+        return
+    if len(waiting) == 1:  # of several, the driver halves the rest
+        (index,) = waiting.values()
+        text = "estimate_batch ended without an estimate for this trial"
+        yield index, {"status": "error", "error_type": "error", "error_text": text, "batch_size": 1}
 
 
-def _draw(
-    estimator: Estimator, job: Job, truths: dict[JointDistribution, GroundTruth | None]
-) -> tuple[Sample, dict[str, Any]]:
-    law = job.distribution
-    sample = law.sample(job.n, np.random.default_rng(job.data_seed))
-    check_pair(sample.x, sample.y, estimator, law.x_discrete, law.y_discrete)
-    if law not in truths:
-        truths[law] = law.ground_truth(estimator.quantity)
-    truth = truths[law]
-    row: dict[str, Any] = {}
+def _draw(trial: TrialRun, threads: int) -> tuple[Estimation, Result]:
+    """Draw the sample and check it; with the columns of its truth."""
+    estimator, law = trial.estimator, trial.distribution
+    sample = law.sample(trial.n, np.random.default_rng(trial.data_seed))
+    if sample.shape != law.sample_shape(trial.n):
+        raise InputError(
+            f"{law.label()}: the sample has columns of other kinds or numbers than sample_shape says; "
+            "return Sample(x, y, pmi, self.sample_shape(n))"
+        )
+    estimation = Estimation(estimator, sample, Start(trial.estimator_seed, trial.device, threads, trial.interval))
+    estimation.check()
+    truth = _truth(law, estimator.quantity)
+    row: Result = {}
     if truth is not None:
         facts = (truth.value, truth.low, truth.high, truth.standard_error, truth.method)
         names = ("truth", "truth_low", "truth_high", "truth_se", "truth_method")
         row = {name: plain(value) for name, value in zip(names, facts, strict=True)}
     if estimator.quantity == "mi" and sample.pmi is not None:
         row["oracle"] = float(sample.pmi.mean())
-    return sample, row
+    return estimation, row
 
 
-def _context(work: Work, job: Job) -> Context:
-    return Context(
-        rng=np.random.default_rng(job.estimator_seed),
-        device=work.device,
-        threads=work.threads,
-        level=job.level,
-        method=job.interval,
-        x_discrete=job.distribution.x_discrete,
-        y_discrete=job.distribution.y_discrete,
-    )
+@functools.cache
+def _truth(law: JointDistribution, quantity: str) -> GroundTruth | None:
+    """The truth, once for the whole batch: it can take longer than an estimate."""
+    return law.ground_truth(quantity)
 
 
-def _describe(estimate: Estimate, sample: Sample, work: Work, job: Job) -> dict[str, Any]:
+def _describe(estimation: Estimation, estimate: Estimate) -> Result:
     """Return the columns of an estimate, with the interval that is asked for."""
-    estimator = work.estimator
-    check_estimate(estimator, estimate)
-    if estimate.quantity != estimator.quantity:  # the truth is that of the quantity which the estimator declares
-        raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {estimator.quantity!r}")
-    estimate = with_interval(estimator, estimate, sample.x, sample.y, _context(work, job))
+    expected = estimation.estimator.quantity
+    if estimate.quantity != expected:  # the truth is that of the quantity which the estimator declares
+        raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {expected!r}")
+    estimate = estimation.with_interval(estimate)
     value = float(estimate.value)
     described = {
         "status": "ok" if math.isfinite(value) else "nonfinite",
@@ -144,19 +149,6 @@ def _thin(value: Any) -> Any:
     return value[:: math.ceil(length / _CURVE_POINTS)] if length > _CURVE_POINTS else value
 
 
-def _failure(error: Exception | SystemExit) -> dict[str, Any]:
-    out_of_memory = isinstance(error, MemoryError) or any(
-        words in str(error) for words in ("out of memory", "can't allocate memory", "Cannot allocate memory")
-    )
-    place = "" if isinstance(error, InputError) else f" ({place_of(error)})"
-    text = f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else str(error)
-    return {
-        "status": "oom" if out_of_memory else "error",
-        "error_type": type(error).__name__,
-        "error_text": f"{text[:2000]}{place}",
-    }
-
-
 class _Meter:
     """Wall seconds, CPU seconds of all threads, and peak resident memory since it was made."""
 
@@ -165,9 +157,31 @@ class _Meter:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: forget the peak so far
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> Result:
         wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         return {"wall_s": wall, "cpu_s": cpu, "peak_rss_mb": _peak_rss_mb()}
+
+
+class _BatchMeter:
+    """The cost of trials that run together: what was spent since one ended is divided among those still running."""
+
+    def __init__(self, size: int) -> None:
+        self.size = self.running = size
+        self.wall = self.cpu = self.counted_wall = self.counted_cpu = 0.0
+        self.whole = _Meter()
+
+    def one_ended(self) -> Result:
+        """Return the share of the trial that has just ended."""
+        cost = self.whole.read()
+        self.wall += (cost["wall_s"] - self.counted_wall) / self.running
+        self.cpu += (cost["cpu_s"] - self.counted_cpu) / self.running
+        self.running -= 1
+        return {**cost, "wall_s": self.wall, "cpu_s": self.cpu, "batch_size": self.size}
+
+    def go_on(self) -> None:
+        """Leave out what was spent since then, on its interval."""
+        spent = self.whole.read()
+        self.counted_wall, self.counted_cpu = spent["wall_s"], spent["cpu_s"]
 
 
 def _peak_rss_mb() -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mibench import bibliography
 from mibench.interface import Configurable, InputError
-from mibench.registry import distributions, estimators, make_distribution, make_estimator, parse_spec, write_spec
+from mibench.registry import distributions, estimators, make_distribution, make_estimator, write_spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def _of_distribution(text: str) -> Iterator[tuple[str, str]]:
     try:
         yield from _citations(make_distribution(text))
     except InputError:
-        name = parse_spec(distributions.resolve(text)).name
+        name = distributions.spec(text).name
         entry = distributions.entries().get(name)
         yield name, entry.facts.citation if entry is not None else ""
 

@@ -19,7 +19,7 @@ import numpy as np
 from mibench import bibliography
 from mibench.failures import place_of
 from mibench.interface import Configurable, Estimator, InputError, JointDistribution, parameters_of
-from mibench.registry import Catalogue, distributions, estimators, full_spec, nearest, parse_spec
+from mibench.registry import Catalogue, Spec, catalogue_of, full_spec, nearest
 
 Subject = TypeVar("Subject", Estimator, JointDistribution)
 NOTHING: Mapping[str, str] = {}  # is expected to fail
@@ -74,7 +74,7 @@ class Outcome:
 def bind(
     functions: Mapping[str, Callable[[Subject], None]],
     catalogue: Catalogue[Subject],
-    subject: str | Subject | type[Subject],
+    subject: str | Spec | Subject | type[Subject],
     parameters: Mapping[str, Any],
     expected_failures: Mapping[str, str],
 ) -> list[Check[Subject]]:
@@ -84,14 +84,13 @@ def bind(
             raise InputError(f"no check is named {name!r}{nearest(name, list(functions))}")
 
     def make() -> Subject:
-        if isinstance(subject, str):
-            text = catalogue.resolve(subject)
-            if not parse_spec(text).parameters:
-                text = catalogue.find(text).facts.example or text
-            return catalogue.make(text, **parameters)
-        return catalogue.make(subject, **parameters)
+        spec = catalogue.spec(subject) if isinstance(subject, str) else subject
+        if isinstance(spec, Spec):
+            example = "" if spec.parameters else catalogue.find(spec.name).facts.example
+            return catalogue.make(example or spec, **parameters)
+        return catalogue.make(spec, **parameters)
 
-    label = subject if isinstance(subject, str) else subject.label()
+    label = subject.label() if isinstance(subject, Configurable | type) else str(subject)
     return [Check(name, label, make, function, expected_failures.get(name)) for name, function in functions.items()]
 
 
@@ -177,7 +176,7 @@ def assert_refused(action: Callable[[], object], what: str) -> None:
 
 def check_spec_round_trip(subject: Estimator | JointDistribution) -> None:
     """The full specification, as rows store it, makes an equal object."""
-    catalogue: Catalogue[Any] = estimators if isinstance(subject, Estimator) else distributions
+    catalogue = catalogue_of(type(subject))
     if subject.label() not in catalogue.names() or catalogue.find(subject.label()) is not type(subject):
         raise NotApplicable("registered nowhere: its name makes no object")
     text = full_spec(subject)
