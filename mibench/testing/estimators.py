@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mibench.estimation import estimate as public_estimate
 from mibench.interface import Array, Context, Estimate, Estimator, Shape, are_discrete, kinds_of
+from mibench.owndata.estimation import estimate as public_estimate
 from mibench.registry import EstimatorLike, estimators
 from mibench.testing import checks
 from mibench.testing.checks import Check, NotApplicable, Outcome

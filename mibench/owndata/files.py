@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mibench.inputs import as_columns, stray_text
 from mibench.interface import InputError
+from mibench.owndata.columns import as_columns, stray_text
 from mibench.registry import nearest
 from mibench.rows.files import read_parquet
 

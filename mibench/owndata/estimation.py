@@ -1,9 +1,9 @@
 """Estimates from a user's own data: one estimator, several, a permutation test, all pairs of columns.
 
-The data are those that `mibench.inputs.as_columns` accepts. `seed` drives the randomness of the estimator (and of the
-permutations or an interval, from streams of their own), never the data: another seed tells how much an estimator's own
-randomness matters, not how uncertain the estimate is; an interval does. Values are in nats; `bits` converts them where
-they are shown.
+The data are those that `mibench.owndata.columns.as_columns` accepts. `seed` drives the randomness of the estimator (and
+of the permutations or an interval, from streams of their own), never the data: another seed tells how much an
+estimator's own randomness matters, not how uncertain the estimate is; an interval does. Values are in nats; `bits`
+converts them where they are shown.
 """
 
 from __future__ import annotations
@@ -18,19 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mibench import registry
+from mibench.checks import UnsupportedError, about_kinds, check_finite, constant_columns
 from mibench.estimating import Estimation, Start, points_apart, points_together
-from mibench.inputs import (
-    Discrete,
-    UnsupportedError,
-    about_kinds,
-    as_columns,
-    as_pair,
-    check_finite,
-    constant_columns,
-)
 from mibench.interface import Estimate, Estimator, InputError, Interval, Sample, Shape
 from mibench.intervals import check_interval
 from mibench.machine import resolve_device, usable_cores
+from mibench.owndata.columns import Discrete, as_columns, as_pair
 from mibench.progress import SILENT, Progress
 from mibench.registry import EstimatorLike, make_estimator
 
@@ -69,7 +62,7 @@ def estimate(
     seed
         Drives the estimator's own randomness.
     x_discrete, y_discrete
-        Which columns are labels, see `mibench.inputs.as_columns`. By default text, bools and categories are.
+        Which columns are labels, see `mibench.owndata.columns.as_columns`. By default text, bools and categories are.
     device
         "cpu", "cuda" or "auto". Estimators without CUDA code run on the CPU.
     threads
