@@ -6,7 +6,6 @@ Rows are counted from 0.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -88,27 +87,47 @@ def _other_kinds(shape: Shape) -> Iterator[Shape]:
 
 
 def about_kinds(estimator: Estimator, shapes: Collection[Shape], labels: tuple[str, ...]) -> list[str]:
-    """Say which columns are labels, and which estimators of the same quantity take data of all these shapes.
+    """Say which columns are labels, and which estimators of the same quantity take data of all these shapes."""
+    lines = []
+    if labels:
+        more = f" ({len(labels) - 1} more like it)" if len(labels) > 1 else ""
+        lines.append(f"{labels[0]}, so labels{more}")
+    if others := _who_takes(estimator, shapes):
+        words = {"continuous": "numbers alone", "discrete": "labels alone", "mixed": "labels beside numbers"}
+        kinds = {shape.kind for shape in shapes}
+        what = words[kinds.pop()] if len(kinds) == 1 else "numbers and labels"
+        lines.append(f"{what} are accepted by {', '.join(others)}")
+    return lines
 
-    The nearest come first: those of the same family, then one of each other.
-    """
-    facts, needed = estimator.facts, {shape.kind for shape in shapes}
+
+def _who_takes(estimator: Estimator, shapes: Collection[Shape]) -> list[str]:
+    """Names of estimators of the same quantity, the nearest first: those of the family, then one of each other."""
+    facts = estimator.facts
     others = [entry.facts for entry in estimators.entries().values() if isinstance(entry.facts, EstimatorFacts)]
     others.sort(key=lambda other: (other.family != facts.family, other.trains != facts.trains, other.name))
     found: dict[str, str] = {}  # names, with their families
     for other in others:
-        fits = other.quantity == estimator.quantity and needed <= {*other.supports}
         again = other.family != facts.family and other.family in found.values()
-        if len(found) == _MOST_NAMED or not fits or again or (other.trains and not facts.trains):
-            continue
-        with contextlib.suppress(InputError):  # of another package, and cannot be imported
-            made = make_estimator(other.example or other.name)
-            if all(made.unsupported(shape) is None for shape in shapes):
-                found[other.name] = other.family
-    words = {"continuous": "numbers alone", "discrete": "labels alone", "mixed": "labels beside numbers"}
-    what = words[needed.pop()] if len(needed) == 1 else "numbers and labels"
-    lines = [f"{labels[0]}, so labels" + f" ({len(labels) - 1} more like it)" * (len(labels) > 1)] if labels else []
-    return lines + ([f"{what} are accepted by {', '.join(found)}"] if found else [])
+        if not again and _may_replace(other, estimator) and _takes(other, shapes):
+            found[other.name] = other.family
+        if len(found) == _MOST_NAMED:
+            break
+    return list(found)
+
+
+def _may_replace(other: EstimatorFacts, estimator: Estimator) -> bool:
+    """Whether it estimates the same, and trains only if the estimator does."""
+    return other.quantity == estimator.quantity and (estimator.facts.trains or not other.trains)
+
+
+def _takes(facts: EstimatorFacts, shapes: Collection[Shape]) -> bool:
+    if not {shape.kind for shape in shapes} <= {*facts.supports}:
+        return False  # known without an import
+    try:
+        made = make_estimator(facts.example or facts.name)
+    except InputError:  # of another package, and cannot be imported
+        return False
+    return all(made.unsupported(shape) is None for shape in shapes)
 
 
 def check_estimate(estimator: Estimator, result: object) -> Estimate:

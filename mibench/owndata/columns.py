@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mibench.checks import Names, Pair, check_data, column_called
 from mibench.interface import Array, InputError, Kinds, Shape
@@ -67,12 +68,21 @@ def as_columns(values: Any, name: str, discrete: Discrete = None) -> Columns:
     """
     table, names = _as_table(values, name)
     if isinstance(table, np.ndarray):
-        asked = _asked_kinds(discrete, name, None, table.shape[1])
-        flags = [table.dtype.kind == "b" if kind is None else kind for kind in asked]
-        what = _LABELS["boolean"] if table.dtype.kind == "b" else "declared discrete"
-        called = [column_called(name, j, None, len(flags)) for j, flag in enumerate(flags) if flag]
-        labels = tuple(f"{one} is {what}" for one in called)
-        return Columns(np.ascontiguousarray(table, dtype=np.float64), None, _kinds(flags), labels)
+        return _of_array(table, name, discrete)
+    return _of_frame(table, name, names, discrete)
+
+
+def _of_array(array: NDArray[Any], name: str, discrete: Discrete) -> Columns:
+    """Read numbers or bools, of which all columns are of one type."""
+    count, bools = array.shape[1], array.dtype.kind == "b"
+    flags = [bools if kind is None else kind for kind in _asked_kinds(discrete, name, None, count)]
+    what = _LABELS["boolean"] if bools else "declared discrete"
+    labels = tuple(f"{column_called(name, j, None, count)} is {what}" for j, flag in enumerate(flags) if flag)
+    return Columns(np.ascontiguousarray(array, dtype=np.float64), None, _kinds(flags), labels)
+
+
+def _of_frame(table: pd.DataFrame, name: str, names: Names, discrete: Discrete) -> Columns:
+    """Read each column for itself."""
     count = table.shape[1]
     asked = _asked_kinds(discrete, name, names, count)
     called = [column_called(name, j, names, count) for j in range(count)]
@@ -86,9 +96,9 @@ def _kinds(flags: Sequence[bool]) -> Kinds:
     return tuple("discrete" if flag else "continuous" for flag in flags)
 
 
-def _as_table(values: Any, name: str) -> tuple[Any, Names]:
+def _as_table(values: Any, name: str) -> tuple[NDArray[Any] | pd.DataFrame, Names]:
     """Return a 2-D array of numbers or bools, or else a DataFrame, and the names of its columns if they have any."""
-    if "pandas" in sys.modules:
+    if "pandas" in sys.modules:  # else it is no object of pandas
         import pandas as pd
 
         if isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
@@ -98,12 +108,19 @@ def _as_table(values: Any, name: str) -> tuple[Any, Names]:
         if isinstance(values, pd.DataFrame):
             _check_size(values.shape, name)
             return values, tuple(map(str, values.columns))
-    if hasattr(values, "detach"):  # a torch tensor; numpy knows no bfloat16
-        values = values.detach().cpu()
-        values = (values.double() if values.is_floating_point() else values).numpy()
-    if isinstance(values, np.ma.MaskedArray):
-        mask, values = np.ma.getmaskarray(values), np.ma.getdata(values).astype(object)
-        values[mask] = None
+    array = _as_array(values, name)
+    if array.dtype.kind in "biuf":
+        return array, None
+    if array.dtype.kind != "O":
+        raise InputError(f"{name} holds {array.dtype.name} values; {_ACCEPTED}")
+    import pandas as pd
+
+    return pd.DataFrame(array), None
+
+
+def _as_array(values: Any, name: str) -> NDArray[Any]:
+    """Return a 2-D array, of objects where numpy has no type that is common to the values."""
+    values = _without_mask(_off_device(values))
     try:
         array = np.asarray(values)
         if array.dtype.kind in "USO":  # judge each value by its own type: numpy would read [1, "a"] as text
@@ -113,14 +130,24 @@ def _as_table(values: Any, name: str) -> tuple[Any, Names]:
     if array.ndim == 0:
         raise InputError(f"{name} is a single {type(values).__name__}; give an array, a tensor, a table or lists")
     _check_size(array.shape, name)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.dtype.kind in "biuf":
-        return array, None
-    if array.dtype.kind != "O":
-        raise InputError(f"{name} holds {array.dtype.name} values; {_ACCEPTED}")
-    import pandas as pd
+    return array[:, None] if array.ndim == 1 else array
 
-    return pd.DataFrame(array), None
+
+def _off_device(values: Any) -> Any:
+    """Return a torch tensor as a numpy array, which knows no bfloat16; anything else as it is."""
+    if not hasattr(values, "detach"):
+        return values
+    tensor = values.detach().cpu()
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+
+
+def _without_mask(values: Any) -> Any:
+    """Return a masked array as one of objects, None where it is masked; anything else as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    plain = np.ma.getdata(values).astype(object)
+    plain[np.ma.getmaskarray(values)] = None
+    return plain
 
 
 def _check_size(shape: tuple[int, ...], name: str) -> None:
@@ -171,14 +198,16 @@ def _asked_kinds(discrete: Discrete, name: str, names: Names, count: int) -> tup
         if len(items) != count:
             raise InputError(f"{name} has {count} columns; say which are discrete with {count} bools, not {len(items)}")
         return tuple(items)
-    asked: list[bool | None] = [None] * count
-    for item in items:
-        if names is not None and item in names:
-            asked[names.index(item)] = True
-        elif isinstance(item, int) and 0 <= item < count:
-            asked[item] = True
-        else:
-            hint = nearest(str(item), list(names or ()))
-            accepted = "names or positions" if names else "positions"
-            raise InputError(f"{name} has no column {item!r} to take as discrete{hint}; give {accepted} below {count}")
-    return tuple(asked)
+    places = {_place(item, name, names, count) for item in items}
+    return tuple(True if j in places else None for j in range(count))
+
+
+def _place(item: Any, name: str, names: Names, count: int) -> int:
+    """Find a column by its name or position."""
+    if names is not None and item in names:
+        return names.index(item)
+    if isinstance(item, int) and 0 <= item < count:
+        return item
+    accepted = "names or positions" if names else "positions"
+    hint = nearest(str(item), list(names or ()))
+    raise InputError(f"{name} has no column {item!r} to take as discrete{hint}; give {accepted} below {count}")
