@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mibench import losses
-    from mibench.estimation import estimate
     from mibench.execution.runner import run
     from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
+    from mibench.owndata.estimation import estimate
     from mibench.profiles import PMIProfile, pmi_profile
     from mibench.registry import make_distribution, make_estimator, register_distribution, register_estimator
 
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 # Public names by module, imported at first use so that `import mibench` costs next to nothing.
 _PUBLIC = {
-    "mibench.estimation": ("estimate",),
+    "mibench.owndata.estimation": ("estimate",),
     "mibench.interface": (
         "Context",
         "Estimate",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mibench.inputs import check_data, check_estimate, check_supported
+from mibench.checks import check_data, check_estimate, check_supported
 from mibench.interface import Context, Estimate, Estimator, Interval, Sample, Shape
 from mibench.intervals import with_interval
 

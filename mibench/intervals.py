@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from mibench.inputs import check_data
+from mibench.checks import check_data
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, Interval
 from mibench.registry import nearest
 

@@ -10,7 +10,7 @@ import hashlib
 import sys
 import sysconfig
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,25 +145,38 @@ def _live_parts(cls: type) -> Iterator[bytes]:
                 yield from _module_sources(thing.__module__, path)
             if thing.__module__ != cls.__module__:
                 continue
-        if isinstance(thing, type):
-            yield thing.__qualname__.encode()
-            waiting += thing.__bases__
-            waiting += [vars(thing)[name] for name in sorted(vars(thing)) if name not in ("__doc__", "__firstlineno__")]
-        elif isinstance(thing, types.FunctionType):
-            waiting += [thing.__code__, thing.__defaults__, thing.__kwdefaults__, *_used(thing)]
-        elif isinstance(thing, types.CodeType):
-            yield thing.co_code + " ".join(thing.co_names).encode()
-            waiting += thing.co_consts
-        elif isinstance(thing, property | functools.cached_property | staticmethod | classmethod):
-            waiting.append(next(getattr(thing, name) for name in ("fget", "func", "__func__") if hasattr(thing, name)))
-        elif isinstance(thing, tuple | list):
-            waiting += thing
-        elif isinstance(thing, dict):
-            waiting += thing.items()
-        elif isinstance(thing, set | frozenset):
-            waiting += sorted(thing, key=repr)
-        elif thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
-            yield repr(thing).encode()
+        yield from _own_part(thing)
+        waiting += _inside(thing)
+
+
+def _own_part(thing: object) -> Iterator[bytes]:
+    """Describe what a thing is, without what is inside it."""
+    if isinstance(thing, type):
+        yield thing.__qualname__.encode()
+    elif isinstance(thing, types.CodeType):
+        yield thing.co_code + " ".join(thing.co_names).encode()
+    elif thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
+        yield repr(thing).encode()
+
+
+def _inside(thing: Any) -> Iterable[Any]:
+    """What a class, a function, its code or a collection consists of."""
+    if isinstance(thing, type):
+        names = sorted(name for name in vars(thing) if name not in ("__doc__", "__firstlineno__"))
+        return [*thing.__bases__, *(vars(thing)[name] for name in names)]
+    if isinstance(thing, types.FunctionType):
+        return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, *_used(thing)]
+    if isinstance(thing, types.CodeType):
+        return thing.co_consts
+    if isinstance(thing, property | functools.cached_property | staticmethod | classmethod):
+        return [next(getattr(thing, name) for name in ("fget", "func", "__func__") if hasattr(thing, name))]
+    if isinstance(thing, tuple | list):
+        return thing
+    if isinstance(thing, dict):
+        return thing.items()
+    if isinstance(thing, set | frozenset):
+        return sorted(thing, key=repr)
+    return ()
 
 
 def _is_own(module: str, path: Path) -> bool:

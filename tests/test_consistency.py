@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mibench import cli
-from mibench.consistency import TOLERANCE, Consistency, judge, laws, self_consistency
 from mibench.interface import Array, Context, Estimate, Estimator, EstimatorFacts, InputError, parameter
+from mibench.owndata.consistency import TOLERANCE, Consistency, judge, laws, self_consistency
 
 
 def gaussian_pairs(n: int = 4000, rho: float = 0.8) -> tuple[Array, Array]:

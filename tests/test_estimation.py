@@ -18,8 +18,8 @@ import torch
 from scipy import stats
 
 import mibench
-from mibench.estimation import bits, estimate_many, pairwise, permutation_test
 from mibench.interface import Array, Context, Estimate, Estimator, EstimatorFacts, InputError, parameter
+from mibench.owndata.estimation import bits, estimate_many, pairwise, permutation_test
 from mibench.progress import Progress
 
 
@@ -270,7 +270,7 @@ def test_neither_an_exit_nor_a_nan_loses_the_others() -> None:
 
 
 def test_training_on_the_cpu_takes_one_thread_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mibench.estimation.usable_cores", lambda: 6)
+    monkeypatch.setattr("mibench.owndata.estimation.usable_cores", lambda: 6)
     x, y = gaussian(30, 0.5)
 
     @dataclass(frozen=True)

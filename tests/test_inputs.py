@@ -13,17 +13,19 @@ import pandas as pd
 import pytest
 import torch
 
+from mibench.checks import UnsupportedError, check_data, check_estimate, check_supported
 from mibench.estimating import Estimation, Start
-from mibench.files import as_labels, drop_missing, mostly_distinct, read_table, repeated_rows, select, select_pair
-from mibench.inputs import (
-    UnsupportedError,
-    as_columns,
-    as_pair,
-    check_data,
-    check_estimate,
-    check_supported,
-)
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, Sample, Shape, are_discrete
+from mibench.owndata.columns import as_columns, as_pair
+from mibench.owndata.files import (
+    as_labels,
+    drop_missing,
+    mostly_distinct,
+    read_table,
+    repeated_rows,
+    select,
+    select_pair,
+)
 from mibench.registry import make_estimator
 
 NAN = float("nan")

@@ -18,11 +18,11 @@ from scipy import stats
 
 import mibench
 from mibench import cli
-from mibench.estimation import estimate_many
 from mibench.execution.plan import Trial
 from mibench.execution.runner import run
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, Interval
 from mibench.intervals import METHODS, check_interval, with_interval
+from mibench.owndata.estimation import estimate_many
 from mibench.registry import make_distribution, make_estimator
 from mibench.scoring import summarise
 from mibench.tasks import make_task

@@ -15,7 +15,7 @@ from mibench.rows.files import to_csv, to_json
 from mibench.rows.units import BITS
 
 if TYPE_CHECKING:
-    from mibench.consistency import Judged, Law
+    from mibench.owndata.consistency import Judged, Law
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print which laws each estimator keeps on the data."""
-    from mibench.consistency import judge
+    from mibench.owndata.consistency import judge
 
     output.check_out(options)
     names = owndata.estimators_named(options)
@@ -52,7 +52,7 @@ def _seeds(options: argparse.Namespace) -> range:
 
 
 def _text(judged: Sequence[Judged], options: argparse.Namespace) -> str:
-    from mibench.consistency import explanation
+    from mibench.owndata.consistency import explanation
 
     records = [_record(one, options.units) for one in judged]
     if options.format == "json":

@@ -18,7 +18,7 @@ from mibench.rows.units import BITS, in_units
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mibench.estimation import Outcome, PairwiseMatrix, PermutationTest
+    from mibench.owndata.estimation import Outcome, PairwiseMatrix, PermutationTest
 
 _PERMUTATIONS = 199  # of a test, unless told
 
@@ -57,7 +57,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _one_pair(options: argparse.Namespace, names: Sequence[str]) -> int:
-    from mibench.estimation import estimate_many
+    from mibench.owndata.estimation import estimate_many
 
     x, y = owndata.read_pair(options)
     with owndata.prints_on_stderr(), ProgressDisplay("estimates") as progress:
@@ -81,7 +81,7 @@ def _one_pair(options: argparse.Namespace, names: Sequence[str]) -> int:
 
 
 def _tested(x: pd.DataFrame, y: pd.DataFrame, outcome: Outcome, options: argparse.Namespace) -> PermutationTest:
-    from mibench.estimation import permutation_test
+    from mibench.owndata.estimation import permutation_test
 
     with owndata.prints_on_stderr(), ProgressDisplay(f"permutations ({outcome.name})") as progress:
         return permutation_test(
@@ -143,7 +143,7 @@ def _say_of_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def _all_pairs(options: argparse.Namespace, names: Sequence[str]) -> int:
-    from mibench.estimation import pairwise
+    from mibench.owndata.estimation import pairwise
 
     _check_pairwise(options, names)
     table = owndata.read_columns(options)

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from mibench import files
 from mibench.cli.options import items
+from mibench.owndata import files
 from mibench.progress import say
 from mibench.registry import estimators, make_estimator
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mibench.estimation import estimate as public_estimate
 from mibench.interface import Array, Context, Estimate, Estimator, Shape, are_discrete, kinds_of
+from mibench.owndata.estimation import estimate as public_estimate
 from mibench.registry import EstimatorLike, estimators
 from mibench.testing import checks
 from mibench.testing.checks import Check, NotApplicable, Outcome
@@ -196,12 +196,18 @@ def check_unsupported(estimator: Estimator) -> None:
         for kind in KINDS:
             answer = estimator.unsupported(shape_of_kind(kind, n, dim_x, dim_y))
             where = f"unsupported of {n} points with {dim_x} x {dim_y} {kind} columns"
-            assert answer is None or isinstance(answer, str), f"{where} returns {answer!r}"
-            assert answer != "", f"{where} gives an empty reason"
-            assert answer is None or "\n" not in answer, f"{where} gives a reason of several lines"
-            assert kind in estimator.facts.supports or answer is not None, f"{where} is None, against the facts"
-            assert limit is None or dim_x + dim_y <= limit or answer is not None, f"{where} is None, against max_dim"
-            assert n > 1 or answer is not None, f"{where} is None for a single point"
+            if answer is not None:
+                _check_reason(answer, where)
+                continue
+            assert kind in estimator.facts.supports, f"{where} is None, against the facts"
+            assert limit is None or dim_x + dim_y <= limit, f"{where} is None, against max_dim"
+            assert n > 1, f"{where} is None for a single point"
+
+
+def _check_reason(answer: object, where: str) -> None:
+    assert isinstance(answer, str), f"{where} returns {answer!r}"
+    assert answer != "", f"{where} gives an empty reason"
+    assert "\n" not in answer, f"{where} gives a reason of several lines"
 
 
 def check_result(estimator: Estimator) -> None:
@@ -216,22 +222,30 @@ def check_result(estimator: Estimator) -> None:
     assert estimate.bound == estimator.bound, (
         f"bound {estimate.bound!r}, declared {estimator.bound!r}; give Estimate bound=self.bound"
     )
+    _check_interval(estimate)
+    assert isinstance(estimate.warnings, tuple), f"warnings is a {type(estimate.warnings).__name__}, not a tuple"
+    assert all(type(warning) is str for warning in estimate.warnings), "a warning is no text"
+    _check_diagnostics(estimate.diagnostics)
+    again = pickle.loads(pickle.dumps(estimate))
+    assert_same(estimate, again, "the estimate changes in a pickle")
+
+
+def _check_interval(estimate: Estimate) -> None:
     for name, end in (("low", estimate.low), ("high", estimate.high), ("level", estimate.level)):
         assert end is None or type(end) is float, f"{name} is a {type(end).__name__}, not a plain float"
     if estimate.low is not None and estimate.high is not None:
         assert estimate.low <= estimate.high, f"the interval is empty: {estimate.low} to {estimate.high}"
-    assert isinstance(estimate.warnings, tuple), f"warnings is a {type(estimate.warnings).__name__}, not a tuple"
-    assert all(type(warning) is str for warning in estimate.warnings), "a warning is no text"
-    assert isinstance(estimate.diagnostics, dict), "diagnostics is no dict"
-    for key, value in estimate.diagnostics.items():
+
+
+def _check_diagnostics(diagnostics: object) -> None:
+    assert isinstance(diagnostics, dict), "diagnostics is no dict"
+    for key, value in diagnostics.items():
         try:
             json.dumps({key: value})
         except TypeError as error:
             raise AssertionError(f"diagnostics[{key!r}] holds no plain values: {error}") from error
         long = isinstance(value, list | tuple) and len(value) > 200
         assert not long, f"diagnostics[{key!r}] has {len(value)} points, more than 200"
-    again = pickle.loads(pickle.dumps(estimate))
-    assert_same(estimate, again, "the estimate changes in a pickle")
 
 
 def check_determinism(estimator: Estimator) -> None:

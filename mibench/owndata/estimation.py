@@ -1,36 +1,30 @@
 """Estimates from a user's own data: one estimator, several, a permutation test, all pairs of columns.
 
-The data are those that `mibench.inputs.as_columns` accepts. `seed` drives the randomness of the estimator (and of the
-permutations or an interval, from streams of their own), never the data: another seed tells how much an estimator's own
-randomness matters, not how uncertain the estimate is; an interval does. Values are in nats; `bits` converts them where
-they are shown.
+The data are those that `mibench.owndata.columns.as_columns` accepts. `seed` drives the randomness of the estimator (and
+of the permutations or an interval, from streams of their own), never the data: another seed tells how much an
+estimator's own randomness matters, not how uncertain the estimate is; an interval does. Values are in nats; `bits`
+converts them where they are shown.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
 from mibench import registry
+from mibench.checks import UnsupportedError, about_kinds, check_finite, constant_columns
 from mibench.estimating import Estimation, Start, points_apart, points_together
-from mibench.inputs import (
-    Discrete,
-    UnsupportedError,
-    about_kinds,
-    as_columns,
-    as_pair,
-    check_finite,
-    constant_columns,
-)
 from mibench.interface import Estimate, Estimator, InputError, Interval, Sample, Shape
 from mibench.intervals import check_interval
 from mibench.machine import resolve_device, usable_cores
+from mibench.owndata.columns import Columns, Discrete, as_columns, as_pair
 from mibench.progress import SILENT, Progress
 from mibench.registry import EstimatorLike, make_estimator
 
@@ -38,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["ok", "nonfinite", "skipped", "error"]
+_Cell = tuple[int, int]  # the column that is x, the column that is y
+_Found = TypeVar("_Found")
 
 _BATCH = 64  # estimates handed to `estimate_batch` at once
 _BATCH_BYTES = 2**28  # and the size that their copies of y may have
@@ -69,7 +65,7 @@ def estimate(
     seed
         Drives the estimator's own randomness.
     x_discrete, y_discrete
-        Which columns are labels, see `mibench.inputs.as_columns`. By default text, bools and categories are.
+        Which columns are labels, see `mibench.owndata.columns.as_columns`. By default text, bools and categories are.
     device
         "cpu", "cuda" or "auto". Estimators without CUDA code run on the CPU.
     threads
@@ -285,44 +281,76 @@ def pairwise(
     check_finite(columns.values, "the table", columns.names)
     start = start_of(made, seed, device, threads)
     names = columns.names or tuple(map(str, range(count)))
-    constant = set(constant_columns(columns.values).tolist())
     singles = [np.ascontiguousarray(columns.values[:, [j]]) for j in range(count)]
-    pairs = [(i, j) for i in range(count) for j in range(count) if i < j or (i > j and not made.facts.symmetric)]
-    shapes = {(i, j): Shape(n, (columns.kinds[i],), (columns.kinds[j],)) for i, j in pairs}
-    cells: dict[tuple[int, int], Estimate] = {}
-    reasons: dict[tuple[int, int], str] = {}
-    failed: dict[tuple[int, int], str] = {}
-    alike: dict[Shape, list[tuple[int, int]]] = {}  # a batch has columns of one kind
-    for i, j in pairs:
-        reason = made.unsupported(shapes[i, j])
-        if reason is None and {i, j} & constant:
-            reason = f"column {names[min({i, j} & constant)]!r} is constant"
-        if reason is None:
-            alike.setdefault(shapes[i, j], []).append((i, j))
-        else:
-            reasons[i, j] = reason
-    batches = [some[first : first + _BATCH] for some in alike.values() for first in range(0, len(some), _BATCH)]
-    progress.begin(len(pairs))
-    for batch in batches:
+    shapes = _shapes_of_pairs(columns, both_orders=not made.facts.symmetric)
+    reasons = _refusals(made, columns, names, shapes)
+    cells: dict[_Cell, Estimate] = {}
+    failed: dict[_Cell, str] = {}
+    progress.begin(len(shapes))
+    for batch in _batches({cell: shape for cell, shape in shapes.items() if cell not in reasons}):
         samples = [Sample(singles[i], singles[j], declared=shapes[i, j]) for i, j in batch]
         for index, result in points_apart([Estimation(made, sample, start) for sample in samples]):
-            if not isinstance(result, Estimate):
-                failed[batch[index]] = one_line(result)
-            elif not math.isfinite(result.value):
-                failed[batch[index]] = "; ".join((f"the estimate is {result.value}", *result.warnings))
-            else:
+            if isinstance(result, Estimate) and math.isfinite(result.value):
                 cells[batch[index]] = result
+            else:
+                failed[batch[index]] = _failure(result)
             progress.reached(len(cells) + len(reasons) + len(failed))
     reasons |= failed
     if made.facts.symmetric:
-        cells |= {(j, i): cell for (i, j), cell in cells.items()}
-        reasons |= {(j, i): reason for (i, j), reason in reasons.items()}
-        failed |= {(j, i): reason for (i, j), reason in failed.items()}
+        cells, reasons, failed = _mirrored(cells), _mirrored(reasons), _mirrored(failed)
     rows = tuple(tuple(cells.get((i, j)) for j in range(count)) for i in range(count))
-    found = set(shapes.values())
-    refused = any(shape.kind not in made.facts.supports for shape in found)
-    hint = "; ".join(about_kinds(made, found, columns.labels)) if refused else ""
-    return PairwiseMatrix(names, rows, reasons, hint, frozenset(failed))
+    return PairwiseMatrix(names, rows, reasons, _hint(made, {*shapes.values()}, columns.labels), frozenset(failed))
+
+
+def _shapes_of_pairs(columns: Columns, *, both_orders: bool) -> dict[_Cell, Shape]:
+    """Shapes of the data of all pairs to estimate."""
+    n, count = columns.values.shape
+    singles = [(kind,) for kind in columns.kinds]
+    cells = itertools.permutations(range(count), 2) if both_orders else itertools.combinations(range(count), 2)
+    return {(i, j): Shape(n, singles[i], singles[j]) for i, j in cells}
+
+
+def _refusals(
+    estimator: Estimator, columns: Columns, names: Sequence[str], shapes: Mapping[_Cell, Shape]
+) -> dict[_Cell, str]:
+    """Why some pairs cannot be estimated."""
+    constant = set(constant_columns(columns.values).tolist())
+    reasons = {}
+    for cell, shape in shapes.items():
+        reason = estimator.unsupported(shape)
+        if reason is not None:
+            reasons[cell] = reason
+        elif constant & {*cell}:
+            reasons[cell] = f"column {names[min(constant & {*cell})]!r} is constant"
+    return reasons
+
+
+def _batches(shapes: Mapping[_Cell, Shape]) -> Iterator[list[_Cell]]:
+    """Cut cells into batches, each with columns of one kind."""
+    alike: dict[Shape, list[_Cell]] = {}
+    for cell, shape in shapes.items():
+        alike.setdefault(shape, []).append(cell)
+    for cells in alike.values():
+        for first in range(0, len(cells), _BATCH):
+            yield cells[first : first + _BATCH]
+
+
+def _failure(result: Estimate | Exception | SystemExit) -> str:
+    if isinstance(result, Estimate):
+        return "; ".join((f"the estimate is {result.value}", *result.warnings))
+    return one_line(result)
+
+
+def _mirrored(found: dict[_Cell, _Found]) -> dict[_Cell, _Found]:
+    """Add the other order of each pair."""
+    return found | {(j, i): what for (i, j), what in found.items()}
+
+
+def _hint(estimator: Estimator, shapes: Set[Shape], labels: tuple[str, ...]) -> str:
+    """Say who takes all these columns where this estimator does not."""
+    if all(shape.kind in estimator.facts.supports for shape in shapes):
+        return ""
+    return "; ".join(about_kinds(estimator, shapes, labels))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mibench.inputs import as_columns, stray_text
 from mibench.interface import InputError
+from mibench.owndata.columns import as_columns, stray_text
 from mibench.registry import nearest
 from mibench.rows.files import read_parquet
 
@@ -116,20 +117,10 @@ def read_table(path: str | Path, name: str = "x") -> pd.DataFrame:
     if ".npz:" in path.name:
         file, _, chosen = str(path).rpartition(":")
         path = Path(file)
+    _check_file(path)
     suffix = path.suffix.lower()
-    if path.is_dir():
-        raise InputError(f"{str(path)!r} is a folder; give a file: {', '.join(_FILES)}")
-    if suffix not in _FILES:
-        raise InputError(f"{str(path)!r} is of no known kind; accepted are {', '.join(_FILES)}")
-    if not path.exists():
-        raise InputError(f"there is no file {str(path)!r}")
     try:
-        if suffix == ".parquet":
-            table = read_parquet(path)
-        elif suffix in (".npy", ".npz"):
-            table = _read_arrays(path, name, chosen)
-        else:
-            table = _read_text(path, name, "\t" if suffix == ".tsv" else ",")
+        table = _read(path, name, chosen)
     except InputError:
         raise
     except UnicodeDecodeError as error:
@@ -141,6 +132,24 @@ def read_table(path: str | Path, name: str = "x") -> pd.DataFrame:
         raise InputError(f"{path} is empty: {len(table)} rows, {table.shape[1]} columns")
     table.columns = table.columns.map(str)
     return table
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder; give a file: {', '.join(_FILES)}")
+    if path.suffix.lower() not in _FILES:
+        raise InputError(f"{str(path)!r} is of no known kind; accepted are {', '.join(_FILES)}")
+    if not path.exists():
+        raise InputError(f"there is no file {str(path)!r}")
+
+
+def _read(path: Path, name: str, chosen: str) -> pd.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return read_parquet(path)
+    if suffix in (".npy", ".npz"):
+        return _table_of(_read_arrays(path, name, chosen), path)
+    return _read_text(path, name, "\t" if suffix == ".tsv" else ",")
 
 
 def _read_text(path: Path, name: str, separator: str) -> pd.DataFrame:
@@ -164,21 +173,25 @@ def _read_text(path: Path, name: str, separator: str) -> pd.DataFrame:
     return table.add_prefix(name) if nameless else table
 
 
-def _read_arrays(path: Path, name: str, chosen: str) -> pd.DataFrame:
-    import pandas as pd
-
+def _read_arrays(path: Path, name: str, chosen: str) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a file, or the one that is chosen."""
     with path.open("rb") as file:
         try:
             loaded = np.load(file)
         except ValueError as error:
             raise InputError(f"{path} cannot be read as {path.suffix}: it holds no array of numbers or text") from error
         if isinstance(loaded, np.ndarray):
-            arrays = {name: loaded}
-        else:
-            if chosen and chosen not in loaded.files:
-                hint = nearest(chosen, loaded.files)
-                raise InputError(f"{path} has no array {chosen!r}{hint}; there are {', '.join(loaded.files)}")
-            arrays = {key: loaded[key] for key in ([chosen] if chosen else loaded.files)}
+            return {name: loaded}
+        if chosen and chosen not in loaded.files:
+            hint = nearest(chosen, loaded.files)
+            raise InputError(f"{path} has no array {chosen!r}{hint}; there are {', '.join(loaded.files)}")
+        return {key: loaded[key] for key in ([chosen] if chosen else loaded.files)}
+
+
+def _table_of(arrays: dict[str, NDArray[Any]], path: Path) -> pd.DataFrame:
+    """Put arrays side by side."""
+    import pandas as pd
+
     tables = []
     for key, array in arrays.items():
         if array.ndim not in (1, 2):
@@ -203,19 +216,23 @@ def select(table: pd.DataFrame, columns: str | Sequence[str]) -> pd.DataFrame:
     names = [str(column) for column in table.columns]
     chosen: dict[int, None] = {}  # in the order asked for, each once
     for item in _named([columns] if isinstance(columns, str) else columns, names):
-        if item in names:
-            found = [names.index(item)]
-        elif set("*?") & set(item):
-            found = [j for j, name in enumerate(names) if fnmatch.fnmatchcase(name, item)]
-        elif item.isdecimal():
-            found = [int(item)] if int(item) < len(names) else []
-        else:
-            found = []
+        found = _places(item, names)
         if not found:
             shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
             raise InputError(f"there is no column {item!r}{nearest(item, names)}; the columns are {shown}")
         chosen.update(dict.fromkeys(found))
     return table.iloc[:, list(chosen)]
+
+
+def _places(item: str, names: Sequence[str]) -> list[int]:
+    """Positions of the columns that a name, a glob or a position means."""
+    if item in names:
+        return [names.index(item)]
+    if set("*?") & set(item):
+        return [j for j, name in enumerate(names) if fnmatch.fnmatchcase(name, item)]
+    if item.isdecimal() and int(item) < len(names):
+        return [int(item)]
+    return []
 
 
 def select_pair(

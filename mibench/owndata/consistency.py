@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mibench.checks import Pair, UnsupportedError, check_supported
 from mibench.estimating import Estimation
-from mibench.estimation import one_line, start_of
-from mibench.inputs import Discrete, Pair, UnsupportedError, as_pair, check_supported
 from mibench.interface import Array, InputError, Kinds, Sample, Shape, are_discrete, kinds_of
+from mibench.owndata.columns import Discrete, as_pair
+from mibench.owndata.estimation import one_line, start_of
 from mibench.progress import SILENT, Progress
 from mibench.registry import EstimatorLike, make_estimator
 
