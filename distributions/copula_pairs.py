@@ -65,14 +65,14 @@ class CopulaPairs(JointDistribution):
 
     def chosen(self, *alternatives: str) -> tuple[str, float] | None:
         """Return the one of these parameters that is given; MI is shared out to the pairs."""
-        given = {name: getattr(self, name) for name in alternatives if getattr(self, name) is not None}
-        if len(given) > 1:
+        stated = {name: getattr(self, name) for name in alternatives if getattr(self, name) is not None}
+        if len(stated) > 1:
             listing = ", ".join(alternatives[:-1]) + " and " + alternatives[-1]
             raise InputError(f"{self.label()}: {listing} are alternatives; give one of them")
-        if "mi" in given and self._discrete:
+        if "mi" in stated and self._discrete:
             others = " or ".join(name for name in alternatives if name != "mi")
             raise InputError(f"{self.label()}: mi is that of continuous margins; with discrete ones give {others}")
-        return next(((name, value / self._count if name == "mi" else value) for name, value in given.items()), None)
+        return next(((name, value / self._count if name == "mi" else value) for name, value in stated.items()), None)
 
     @functools.cached_property
     def _count(self) -> int:
