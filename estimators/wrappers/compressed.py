@@ -40,8 +40,8 @@ class Compressed(OverInner):
 
     Nothing is lost where encoders are injective, as they can be on images of `dim` latents. On the five tasks of 16 by
     16 pixels in the suite `images` (n = 5000) KSG finds 81 to 105% of what it finds in the latents from
-    principal components, and 93 to 110% from an autoencoder's codes; 77 to 109% in the pixels themselves, for 20 to 40
-    times the time that it takes with principal components. `kl` needs codes with a density: it finds 32 to 94% in an
+    principal components, and 93 to 106% from an autoencoder's codes; 77 to 109% in the pixels themselves, for 20 to 40
+    times the time that it takes with principal components. `kl` needs codes with a density: it finds 58 to 92% in an
     autoencoder's codes, 42 to 77% or less than 0 in principal components, which lie on a curved surface, and fails
     where a code has more numbers than there are latents.
     """

@@ -129,6 +129,7 @@ class _Watch:
     def __init__(self, pid: int, header: Header, receiving: int, prints: _Prints) -> None:
         self.pid, self.header, self.receiving, self.prints = pid, header, receiving, prints
         self.process = psutil.Process(pid)
+        self.status: int | None = None
         self.deadline = time.monotonic() + header.timeout
         self.unfinished, self.pending, self.tick = header.works, b"", _TICK_S
         self.selector = selectors.DefaultSelector()
@@ -137,22 +138,26 @@ class _Watch:
 
     def until_its_end(self) -> tuple[Verdict | None, int | None]:
         """Return how the batch ended, None where the driver is gone; and the status of the child, None if it lives."""
-        ended = status = 0
         with self.selector:
             while True:
-                if not ended:
-                    ended, status = os.waitpid(self.pid, os.WNOHANG)
-                ready = {key.fd for key, _ in self.selector.select(0.0 if ended else self.tick)}
+                self._see_whether_it_ended()
+                ready = {key.fd for key, _ in self.selector.select(self.tick)}
                 if _DRIVER in ready:  # it says nothing while a batch runs: this is the end of the pipe
-                    return None, status if ended else None
+                    return None, self.status
                 if self.prints.source in ready and not self.prints.read():
                     self.selector.unregister(self.prints.source)
                 if self.receiving in ready:
                     self._pass_on()
-                elif ended:
-                    return "done" if status == 0 else "crash", status
+                elif self.status is not None:
+                    return "done" if self.status == 0 else "crash", self.status
                 if (verdict := self._passes_a_limit()) is not None:
-                    return verdict, None
+                    return verdict, self.status
+
+    def _see_whether_it_ended(self) -> None:
+        if self.status is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.status, self.tick = status, 0.0
 
     def _pass_on(self) -> None:
         part = os.read(self.receiving, _PIPE)
@@ -167,7 +172,7 @@ class _Watch:
             self.deadline = time.monotonic() + self.header.timeout  # a work began or ended
         if not part:  # nothing more can come: it is about to end
             self.selector.unregister(self.receiving)
-            self.tick = 0.001
+            self.tick = min(self.tick, 0.001)
 
     def _passes_a_limit(self) -> Verdict | None:
         if time.monotonic() > self.deadline:
