@@ -39,7 +39,7 @@ class CopulaPairs(JointDistribution):
     margins: Word = parameter("normal", "law of each column; binary, geometric and poisson are discrete")
     margins_y: Literal["same", Word] = parameter("same", "law of each column of Y, where it is not that of X")
 
-    method: ClassVar[Literal["closed form", "quadrature"]] = "closed form"  # of pair_information
+    truth_method: ClassVar[Literal["closed form", "quadrature"]] = "closed form"  # of pair_information
 
     @property
     @abstractmethod
@@ -137,7 +137,7 @@ class CopulaPairs(JointDistribution):
         # Rounding may take a value that is 0 or next to it below 0.
         if self._discrete:
             return GroundTruth(self._count * max(self._cell_information, 0.0), method="quadrature")
-        return GroundTruth(self._count * max(self.pair_information, 0.0), method=self.method)
+        return GroundTruth(self._count * max(self.pair_information, 0.0), method=self.truth_method)
 
     @functools.cached_property
     def _cell_information(self) -> float:
