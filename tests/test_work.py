@@ -14,7 +14,7 @@ from mibench.execution.batches import Batch, Running, blame, make_batches
 from mibench.execution.local import run_batches
 from mibench.execution.work import Limits, Result, Runnable
 
-LIMITS = Limits(jobs=2, timeout=2.0, memory=400 * 2**20)
+LIMITS = Limits(jobs=2, timeout=4.0, memory=400 * 2**20)
 
 
 @dataclass(frozen=True)
