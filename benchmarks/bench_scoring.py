@@ -38,12 +38,12 @@ def rows(tasks: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", [list, pd.DataFrame])
 def bench_scoring(benchmark: BenchmarkFixture, kind: Any) -> None:
     tasks = TASKS if benchmark.enabled else 2
-    given = kind(rows(tasks))
+    scored = kind(rows(tasks))
     took: list[float] = []
 
     def score() -> None:
         start = time.process_time()
-        assert len(cells(given)) == 25 * tasks
+        assert len(cells(scored)) == 25 * tasks
         took.append(time.process_time() - start)
 
     benchmark(score)

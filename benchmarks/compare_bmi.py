@@ -29,18 +29,18 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000, help="points of each task from either side")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dump", type=Path, help="write the other package's samples to this file and stop")
-    given = parser.parse_args()
-    if given.dump is not None:
-        dump(given.dump, given.n, given.seed)
-    elif given.peer_python is None:
+    options = parser.parse_args()
+    if options.dump is not None:
+        dump(options.dump, options.n, options.seed)
+    elif options.peer_python is None:
         parser.error("give --peer-python")
     else:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "peer.npz"
-            words = ["--dump", file, "--n", given.n, "--seed", given.seed]
-            subprocess.run([given.peer_python, __file__, *map(str, words)], check=True)
+            words = ["--dump", file, "--n", options.n, "--seed", options.seed]
+            subprocess.run([options.peer_python, __file__, *map(str, words)], check=True)
             with np.load(file) as peer:
-                compare(dict(peer), given.n, given.seed)
+                compare(dict(peer), options.n, options.seed)
 
 
 def dump(file: Path, n: int, seed: int) -> None:

@@ -47,24 +47,24 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000, help="points of each sample")
     parser.add_argument("--seeds", type=int, default=10, help="replicas here")
     parser.add_argument("--peer-seeds", type=int, default=1, help="replicas there, on the first of the same samples")
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(f"{'task':30} {'estimator':8} {'truth':>6} {'here':>14} {'there':>14} {'CPU s a seed':>16} {'ratio':>6}")
     for task in TASKS:
         law = make_distribution(task)
         truth = law.ground_truth()
         assert truth is not None
-        samples = [law.sample(given.n, np.random.default_rng(seed)) for seed in range(given.seeds)]
+        samples = [law.sample(options.n, np.random.default_rng(seed)) for seed in range(options.seeds)]
         xs, ys = [sample.x for sample in samples], [sample.y for sample in samples]
         for name, peer in PEERS.items():
             start = time.process_time()
-            contexts = [Context(np.random.default_rng(seed), threads=1) for seed in range(given.seeds)]
+            contexts = [Context(np.random.default_rng(seed), threads=1) for seed in range(options.seeds)]
             batch = make_estimator(name).estimate_batch(xs, ys, contexts)
             values = [estimate.value for _, estimate in batch]
-            seconds = (time.process_time() - start) / given.seeds
+            seconds = (time.process_time() - start) / options.seeds
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "data.npz"
                 np.savez(file, x=np.stack(xs), y=np.stack(ys))
-                command = [given.peer_python, "-c", PEER, str(file), peer, str(given.peer_seeds)]
+                command = [options.peer_python, "-c", PEER, str(file), peer, str(options.peer_seeds)]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
             theirs, theirs_seconds = np.array(json.loads(done.stdout.splitlines()[-1])).T
             here, there = (

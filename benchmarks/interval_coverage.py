@@ -41,16 +41,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--dims", type=int, nargs="*", default=[1, 5])
-    given = parser.parse_args()
-    seeds = range(FIRST_SEED, FIRST_SEED + given.seeds)
+    options = parser.parse_args()
+    seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
     made = [make_estimator(name) for name in ESTIMATORS]
     rows: list[dict[str, Any]] = []
-    for dim in given.dims:
+    for dim in options.dims:
         for task in suite_tasks("core", dim, dim)[0]:
             if task.name in TASKS:
                 for estimator in made:
-                    rows += measure(make_trials([estimator], [task], [given.n], seeds, "cpu"))
-    with given.out.open("w", encoding="utf-8", newline="") as file:
+                    rows += measure(make_trials([estimator], [task], [options.n], seeds, "cpu"))
+    with options.out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: f"{v:.4g}" if isinstance(v, float) else v for key, v in row.items()} for row in rows)

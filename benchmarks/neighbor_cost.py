@@ -33,11 +33,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the table and the picture go")
     parser.add_argument("--n", type=int, nargs="+", default=[1000, 3000, 10_000, 30_000, 100_000])
     parser.add_argument("--dims", type=int, nargs="+", default=[1, 2, 3, 5, 10, 20, 50])
-    given = parser.parse_args()
+    options = parser.parse_args()
     rows = []
-    for dim in given.dims:
+    for dim in options.dims:
         per_pair = dict.fromkeys(METHODS, 0.0)
-        for n in sorted(given.n):
+        for n in sorted(options.n):
             rng = np.random.default_rng([n, dim])
             x = rng.standard_normal((n, dim))
             y = 0.6 * x + 0.8 * rng.standard_normal(x.shape)
@@ -50,9 +50,9 @@ def main() -> None:
                 rows.append({"method": name, "n": n, "dim": dim, "cpu_seconds": round(seconds, 5)})
                 print(f"{name:13} n = {n:7} {dim:3} x {dim:<3} {seconds:9.4f} s", file=sys.stderr)
     table = pd.DataFrame(rows)
-    (given.folder / "figures").mkdir(parents=True, exist_ok=True)
-    table.to_csv(given.folder / "neighbor_cost.csv", index=False)
-    draw(table, given.folder / "figures" / "neighbor-cost.png")
+    (options.folder / "figures").mkdir(parents=True, exist_ok=True)
+    table.to_csv(options.folder / "neighbor_cost.csv", index=False)
+    draw(table, options.folder / "figures" / "neighbor-cost.png")
 
 
 def ksg(x: Array, y: Array) -> float:

@@ -49,21 +49,21 @@ def main() -> int:
     what.add_argument("--status", action="store_true", help="count what is in the store")
     what.add_argument("--export", action="store_true", help="write the files of rows")
     parser.add_argument("--folder", type=Path, default=ROOT / "results/reference", help="where --export writes")
-    given = parser.parse_args()
-    if given.export:
-        export(given.store, given.folder)
+    options = parser.parse_args()
+    if options.export:
+        export(options.store, options.folder)
         return 0
-    planned = tomllib.loads(given.plan.read_text(encoding="utf-8"))
+    planned = tomllib.loads(options.plan.read_text(encoding="utf-8"))
     try:
         for entry in planned["runs"]:
-            run(entry, planned["costly"], given)
+            run(entry, planned["costly"], options)
     except KeyboardInterrupt:
         say("stopped; the same command goes on")
         return 130
     return 0
 
 
-def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespace) -> None:
+def run(entry: Mapping[str, Any], costly: Sequence[str], options: argparse.Namespace) -> None:
     """Run what is missing of one run of the plan, or count it."""
     everyone = sorted(estimators.entries())
     quick = [name for name in everyone if name not in costly]
@@ -78,17 +78,17 @@ def run(entry: Mapping[str, Any], costly: Sequence[str], given: argparse.Namespa
     )
     trials, _, gpu = plan(request)
     title = " ".join(f"{key} {value}" for key, value in entry.items())
-    store = Store(given.store)
+    store = Store(options.store)
     try:
-        if given.status:
+        if options.status:
             found = store.latest(trial.run_key for trial in trials)
             stale = sum(found[trial.run_key]["code"] != trial.code for trial in trials if trial.run_key in found)
             print(f"{len(found):6} of {len(trials):6}, {stale} of other code: {title}")
             return
         say(title)
         with ProgressDisplay() as progress:
-            limits = Limits(given.jobs, entry.get("timeout", 3600.0))
-            rows = run_trials(trials, store, limits=limits, keep_stale=given.keep_stale, gpu=gpu, progress=progress)
+            limits = Limits(options.jobs, entry.get("timeout", 3600.0))
+            rows = run_trials(trials, store, limits=limits, keep_stale=options.keep_stale, gpu=gpu, progress=progress)
         say(", ".join(f"{count} {status}" for status, count in Counter(row["status"] for row in rows).most_common()))
     finally:
         store.close()

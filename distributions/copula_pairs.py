@@ -39,7 +39,7 @@ class CopulaPairs(JointDistribution):
     margins: Word = parameter("normal", "law of each column; binary, geometric and poisson are discrete")
     margins_y: Literal["same", Word] = parameter("same", "law of each column of Y, where it is not that of X")
 
-    method: ClassVar[Literal["closed form", "quadrature"]] = "closed form"  # of pair_information
+    truth_method: ClassVar[Literal["closed form", "quadrature"]] = "closed form"  # of pair_information
 
     @property
     @abstractmethod
@@ -65,14 +65,14 @@ class CopulaPairs(JointDistribution):
 
     def chosen(self, *alternatives: str) -> tuple[str, float] | None:
         """Return the one of these parameters that is given; MI is shared out to the pairs."""
-        given = {name: getattr(self, name) for name in alternatives if getattr(self, name) is not None}
-        if len(given) > 1:
+        stated = {name: getattr(self, name) for name in alternatives if getattr(self, name) is not None}
+        if len(stated) > 1:
             listing = ", ".join(alternatives[:-1]) + " and " + alternatives[-1]
             raise InputError(f"{self.label()}: {listing} are alternatives; give one of them")
-        if "mi" in given and self._discrete:
+        if "mi" in stated and self._discrete:
             others = " or ".join(name for name in alternatives if name != "mi")
             raise InputError(f"{self.label()}: mi is that of continuous margins; with discrete ones give {others}")
-        return next(((name, value / self._count if name == "mi" else value) for name, value in given.items()), None)
+        return next(((name, value / self._count if name == "mi" else value) for name, value in stated.items()), None)
 
     @functools.cached_property
     def _count(self) -> int:
@@ -137,7 +137,7 @@ class CopulaPairs(JointDistribution):
         # Rounding may take a value that is 0 or next to it below 0.
         if self._discrete:
             return GroundTruth(self._count * max(self._cell_information, 0.0), method="quadrature")
-        return GroundTruth(self._count * max(self.pair_information, 0.0), method=self.method)
+        return GroundTruth(self._count * max(self.pair_information, 0.0), method=self.truth_method)
 
     @functools.cached_property
     def _cell_information(self) -> float:

@@ -357,7 +357,7 @@ class Joe(Archimedean):
         None, "dependence, 2 unless tau or mi is given; 1 is independence", low=1, high=MOST_THETA
     )
 
-    method = "quadrature"
+    truth_method = "quadrature"
 
     @classmethod
     def information(cls, theta: float) -> float:

@@ -18,7 +18,7 @@ from scipy.special import gammaln, log_ndtr, log_softmax, logsumexp, xlogy
 
 from mibench.distributions.discrete import SymmetricChannel, divergence, labels, table_information
 from mibench.distributions.pairs import CorrelatedPairs
-from mibench.distributions.panels import normal_nodes, panels
+from mibench.distributions.quadrature import gauss_legendre, normal_nodes
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, Shape, kinds_of, parameter
 from mibench.registry import register_distribution
 
@@ -317,7 +317,7 @@ class QuantisedGaussian(JointDistribution):
             # On one lattice, so that close cuts share their edges.
             edges.append(width / 2 * np.unique(np.rint(np.array(cuts)[:, None] / self.rho / (width / 2)) + steps))
         ends_of_panels = np.concatenate(edges)
-        u, weights = panels(ends_of_panels[np.abs(ends_of_panels) <= 12])
+        u, weights = gauss_legendre(ends_of_panels[np.abs(ends_of_panels) <= 12])
         ends = self._seen(np.array([-np.inf, *cuts, np.inf]), u[:, None])
         return u, weights * np.exp(-(u**2) / 2) / math.sqrt(2 * math.pi), _log_between(ends[:, :-1], ends[:, 1:])
 

@@ -12,7 +12,7 @@ from scipy.special import digamma, gammaln, logsumexp
 
 from mibench.distributions.discrete import SymmetricChannel
 from mibench.distributions.pairs import CorrelatedPairs, OverPairs
-from mibench.distributions.panels import log_chi_square_nodes, normal_nodes, panels
+from mibench.distributions.quadrature import gauss_legendre, log_chi_square_nodes, normal_nodes
 from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
 from mibench.registry import register_distribution
 
@@ -126,7 +126,7 @@ class BendAndMix(JointDistribution):
         crossing = -math.sinh(self.bend) / self.rho if self.rho else 0.0
         around = noise * np.geomspace(0.5, 1024, 23)
         edges = np.concatenate([np.arange(-9.0, 10.0), [crossing], crossing - around, crossing + around])
-        x, weights = panels(edges[np.abs(edges) <= 9])
+        x, weights = gauss_legendre(edges[np.abs(edges) <= 9])
         z, z_weights = normal_nodes(0.1)
         pmi = self._pmi(x[:, None], self.rho * x[:, None] + noise * z)
         density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)

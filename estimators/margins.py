@@ -1,4 +1,9 @@
-"""Changes of the margins that every family may apply before it estimates; MI does not change under them."""
+"""Margins: what an estimator makes of each column before it estimates; the MI of the law does not change under it.
+
+`raw` leaves the values as they are (networks see them centred), `standard` gives every column standard deviation 1,
+`normal` replaces it by normal scores. Networks fit the map on their training part (`variational/encoding.py`), all
+other estimators on all points.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ Margins = Literal["raw", "standard", "normal"]
 
 
 def transformed(block: Array, margins: Margins) -> Array:
-    """Leave the columns as given, give them standard deviation 1, or replace them by their normal scores."""
+    """Leave the columns as they are, give them standard deviation 1, or replace them by their normal scores."""
     if margins == "raw":
         return block
     return standardized(block) if margins == "standard" else normal_scores(block)

@@ -152,9 +152,9 @@ def matrix_table(
     """Lay out a matrix of estimates between columns, a block of columns at a time; NaN is left empty."""
     texts = [["" if math.isnan(value) else f"{value:.4f}" for value in line] for line in values]
     label = max(map(len, names))
-    cell = max(label, *(len(text) for line in texts for text in line))
+    widest = max(label, *(len(text) for line in texts for text in line))
     parts = []
-    for block in column_blocks(label, [cell] * len(names), width):
+    for block in column_blocks(label, [widest] * len(names), width):
         heads = ["", *(names[j] for j in block)]
         parts.append(table(heads, [[name, *(line[j] for j in block)] for name, line in zip(names, texts, strict=True)]))
     return "\n\n".join(parts) + f"\n{caption}"

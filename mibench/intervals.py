@@ -46,19 +46,19 @@ _GROUPS = 10
 _BATCH_BYTES = 2**28  # what the parts handed to `estimate_batch` at once may take
 
 
-def check_interval(method: str | None, level: Any) -> Interval | None:
+def check_interval(name: str | None, level: Any) -> Interval | None:
     """Return the interval that is asked for, None where none is; refuse what is not accepted."""
-    if method is None:
+    if name is None:
         if level is not None:
             raise InputError(f"level {level} is that of an interval, and none is asked for; {_ACCEPTED}")
         return None
-    if method not in METHODS:
-        raise InputError(f"unknown interval {method!r}{nearest(method, list(METHODS))}; {_ACCEPTED}")
+    if name not in METHODS:
+        raise InputError(f"unknown interval {name!r}{nearest(name, list(METHODS))}; {_ACCEPTED}")
     if level is None:
-        return Interval(method)
+        return Interval(name)
     if not isinstance(level, int | float) or not 0 < level < 1:
         raise InputError(f"level {level!r} is not accepted; give a number between 0 and 1, such as 0.95")
-    return Interval(method, float(level))
+    return Interval(name, float(level))
 
 
 def with_interval(estimator: Estimator, estimate: Estimate, x: Array, y: Array, context: Context) -> Estimate:

@@ -116,9 +116,9 @@ def find(text: str) -> list[Configurable | type[Configurable]]:
             continue
         try:
             cls = catalogue.find(spec.name)
-            given = {info.name for info, _ in by_parameter(cls, spec.name, spec.parameters)}
+            written = {info.name for info, _ in by_parameter(cls, spec.name, spec.parameters)}
             needed = {key for key, info in parameters_of(cls).items() if info.required}
-            found.append(catalogue.make(spec) if needed <= given else cls)
+            found.append(catalogue.make(spec) if needed <= written else cls)
         except InputError as error:
             problems.append(error)
     if not found:

@@ -80,35 +80,35 @@ def _check_size(name: str, law: JointDistribution, dim_x: int | None, dim_y: int
 
 def _with_mi(spec: Spec, mi: float) -> Spec | None:
     """Set the MI of a distribution that takes it, and of those it wraps whose MI it keeps; None where it is fixed."""
-    cls, given = distributions.find(spec.name), _given(spec)
+    cls, parameters = distributions.find(spec.name), _parameters(spec)
     changed: dict[str, str | Spec] = {}
     if cls.keeps_mi:  # a mixture's MI is not its base's
-        for key, base in _bases(cls, given):
+        for key, base in _bases(cls, parameters):
             inner = _with_mi(base, mi)
             if inner is not None:
                 changed[key] = inner
-    if "mi" in parameters_of(cls) and not {"mi", "rho"} & given.keys():
+    if "mi" in parameters_of(cls) and not {"mi", "rho"} & parameters.keys():
         changed["mi"] = repr(float(mi)).removesuffix(".0")  # every digit: the truth is the MI asked for
-    return dataclasses.replace(spec, parameters=given | changed, written=None) if changed else None
+    return dataclasses.replace(spec, parameters=parameters | changed, written=None) if changed else None
 
 
 def _with_size(spec: Spec, sizes: dict[str, str]) -> Spec:
     """Set the dimensions of a distribution that takes them, and of those that it wraps."""
-    cls, given = distributions.find(spec.name), _given(spec)
-    inside: dict[str, str | Spec] = {key: _with_size(base, sizes) for key, base in _bases(cls, given)}
+    cls, parameters = distributions.find(spec.name), _parameters(spec)
+    inside: dict[str, str | Spec] = {key: _with_size(base, sizes) for key, base in _bases(cls, parameters)}
     taken = sizes if {"dim_x", "dim_y"} <= parameters_of(cls).keys() else {}
-    return dataclasses.replace(spec, parameters={**taken, **given, **inside})
+    return dataclasses.replace(spec, parameters={**taken, **parameters, **inside})
 
 
-def _given(spec: Spec) -> dict[str, str | Spec]:
+def _parameters(spec: Spec) -> dict[str, str | Spec]:
     """The parameters of a specification, under their names of today."""
     pairs = by_parameter(distributions.find(spec.name), spec.name, spec.parameters)
     return {info.name: value for info, value in pairs}
 
 
-def _bases(cls: type[JointDistribution], given: dict[str, str | Spec]) -> Iterator[tuple[str, Spec]]:
+def _bases(cls: type[JointDistribution], parameters: dict[str, str | Spec]) -> Iterator[tuple[str, Spec]]:
     """The distributions that one of a class wraps, by parameter."""
-    for key, value in given.items():
+    for key, value in parameters.items():
         base = parameters_of(cls)[key].type.base
         if base is not None and issubclass(base, JointDistribution):
             yield key, distributions.spec(value) if isinstance(value, str) else value

@@ -250,6 +250,6 @@ def test_hopeless_grids_are_refused() -> None:
 def test_default_bins_leave_n_to_two_thirds_joint_cells(n: int, dims: int, bins: int) -> None:
     x, y = pair(n, dims // 2, dims // 2)
     for name in ("binning", "binning-quantile", "binning-adaptive", "binning-pattern"):
-        found, given = (make_estimator(spec).estimate(x, y, Context()) for spec in (name, f"{name}[bins={bins}]"))
-        assert found.value == given.value
+        found, asked = (make_estimator(spec).estimate(x, y, Context()) for spec in (name, f"{name}[bins={bins}]"))
+        assert found.value == asked.value
         assert found.diagnostics["bins"] == bins

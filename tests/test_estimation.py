@@ -279,8 +279,8 @@ def test_training_on_the_cpu_takes_one_thread_unless_told(monkeypatch: pytest.Mo
 
         facts = facts("trains", trains=True)
 
-    def threads(estimator: Any, **given: Any) -> Any:
-        return permutation_test(x, y, estimator, 1, **given).estimate.diagnostics["threads"]
+    def threads(estimator: Any, **options: Any) -> Any:
+        return permutation_test(x, y, estimator, 1, **options).estimate.diagnostics["threads"]
 
     assert (threads(Skewed), threads(Trains), threads(Trains, threads=4)) == (6, 1, 4)
 
@@ -288,7 +288,7 @@ def test_training_on_the_cpu_takes_one_thread_unless_told(monkeypatch: pytest.Mo
 def test_wrong_names_and_wrong_data_fail_before_anything_runs() -> None:
     x, y = gaussian(30, 0.5)
     told = Told()
-    given: dict[str, Any] = {"x": x, "y": y, "estimators": ["cca"], "progress": told}
+    right: dict[str, Any] = {"x": x, "y": y, "estimators": ["cca"], "progress": told}
     wrong: list[dict[str, Any]] = [
         {"estimators": ["cca", "nope"]},
         {"estimators": []},
@@ -299,7 +299,7 @@ def test_wrong_names_and_wrong_data_fail_before_anything_runs() -> None:
     ]
     for arguments in wrong:
         with pytest.raises(InputError):
-            estimate_many(**{**given, **arguments})
+            estimate_many(**{**right, **arguments})
     assert told.seen == []
 
 

@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import json
 import shutil
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -262,6 +262,24 @@ def test_selection_finds_old_rows_by_what_came_later(mine: str, tmp_path: Path) 
     assert seeds("[ties=keep]") == [1]
     assert seeds("[margins=none]") == seeds("[margins=raw]") == [0, 1]
     assert seeds("[k=4]") == seeds("[neighbors=4]") == seeds("[neighbors=4,ties=spread]") == [2]
+
+
+def test_a_stored_row_is_found_under_the_word_of_today() -> None:
+    """The margins "given" of networks are "raw" now, as everywhere."""
+    rows = {row["run_key"]: row for row in read(ROWS) if '"margins": "given"' in row["params"]}
+    assert len(rows) == 4
+    for key, row in rows.items():
+        old = trial_of(row)
+        raw = make_estimator("infonce[margins=raw]", max_steps=60, batch_size=64)
+        assert raw == old.estimator == make_estimator(raw, margins="given")
+        assert replace(old, estimator=raw).run_key == key
+        assert parameter_values(raw) == json.loads(row["params"])
+    # The first number of the estimator's stream while the word was "given".
+    key = "909d8e41670bf2f0ebfcd2c33549e619da665a3f52297539e6cfab0d62f540d3"
+    assert trial_of(rows[key]).estimator_seed().generate_state(1) == [1558003498]
+    for word in ("raw", "given"):
+        chosen, _ = select(Filters(estimators=[f"infonce[margins={word}]"], keep_stale=True), rows_file=ROWS)
+        assert {row["run_key"] for row in chosen} == rows.keys()
 
 
 def test_wrong_declarations_are_refused() -> None:

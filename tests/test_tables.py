@@ -583,9 +583,9 @@ def test_table_command(store: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     ],
 )
 def test_wrong_input_is_one_line(words: str, said: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = words.split()
-    place = [] if "--store" in given else ["--store", str(store)]
-    assert cli.main(["table", *place, *given]) == 2
+    options = words.split()
+    place = [] if "--store" in options else ["--store", str(store)]
+    assert cli.main(["table", *place, *options]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert re.fullmatch(r"mibench: [^\n]+\n", captured.err)

@@ -262,7 +262,7 @@ def test_groups_of_two_leave_no_point_alone(estimator: Trained[Any]) -> None:
 
 
 def test_parameters_reach_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "learning_rate": 0.03,
         "decay": "cosine",
         "weight_decay": 0.04,
@@ -281,8 +281,8 @@ def test_parameters_reach_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trained, "train", noted)
     x, y = correlated(100, RHO, 0)
     for batch_size in (20, 80):
-        InfoNCE(batch_size=batch_size, hidden=4, **given).estimate(x, y, Context(rng=np.random.default_rng(0)))
-    assert schedules == [Schedule(batch_size=20, **given), Schedule(batch_size=60, **given)]
+        InfoNCE(batch_size=batch_size, hidden=4, **parameters).estimate(x, y, Context(rng=np.random.default_rng(0)))
+    assert schedules == [Schedule(batch_size=20, **parameters), Schedule(batch_size=60, **parameters)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def test_smile_tends_to_mi_less_log_of_the_clipped_mean() -> None:
         *((estimator, 0) for estimator in (DonskerVaradhan(), MINE(), NWJ(), TUBA(), JSD(), SMILE())),
         *((estimator, 1e-3) for estimator in (InfoNCE(), Interpolated())),
     ],
-    ids=lambda given: given.label() if isinstance(given, TrainedCritic) else "",
+    ids=lambda value: value.label() if isinstance(value, TrainedCritic) else "",
 )
 def test_held_out_value_of_the_true_critic_is_mi(estimator: TrainedCritic, tolerance: float) -> None:
     n = 4000
@@ -368,7 +368,7 @@ def sigmoid(t: Array) -> Array:
         (JSD(), lambda a, u, v: 0.5 * (u * sigmoid(-a * u)).mean() - 0.5 * (v * sigmoid(a * v)).mean()),
         (SMILE(), lambda a, u, v: 0.5 * (u * sigmoid(-a * u)).mean() - 0.5 * (v * sigmoid(a * v)).mean()),
     ],
-    ids=lambda given: given.label() if isinstance(given, TrainedCritic) else "",
+    ids=lambda value: value.label() if isinstance(value, TrainedCritic) else "",
 )
 def test_what_training_climbs(
     estimator: TrainedOnPairs, slope: Callable[[float, Array, Array], float], kind: Kind

@@ -19,7 +19,7 @@ from mibench.estimators.variational import l1out
 from mibench.estimators.variational.bounds import barber_agakov, club, leave_one_out
 from mibench.estimators.variational.critics import Critic, SumCritic
 from mibench.estimators.variational.densities import Density, GaussianMixture, make_density
-from mibench.estimators.variational.given import GivenConditional
+from mibench.estimators.variational.known_conditional import KnownConditional
 from mibench.estimators.variational.trained_density import label_indicators
 from mibench.interface import Array, Context, Estimate, InputError, JointDistribution, Sample, Shape, kinds_of
 from mibench.registry import full_spec, make_distribution, make_estimator
@@ -324,33 +324,33 @@ def test_gradients() -> None:
 # A conditional that is given
 
 
-GIVEN = f"gaussian-sparse[dim_x=1,dim_y=1,pairs=1,rho={RHO}]"
+LAW = f"gaussian-sparse[dim_x=1,dim_y=1,pairs=1,rho={RHO}]"
 
 
-def test_a_given_conditional_is_a_critic() -> None:
+def test_a_known_conditional_is_a_critic() -> None:
     """Row i, column j is the pointwise MI of x_i and y_j, and shifted pairs are entries of it."""
-    given = make_distribution(GIVEN)
+    law = make_distribution(LAW)
     x, y = normal(1, 5, 1), normal(1, 5, 1, seed=1)
-    critic, rows = GivenConditional(given), torch.arange(5)
+    critic, rows = KnownConditional(law), torch.arange(5)
     every = critic.all_pairs(x, y)
     for i, j in itertools.product(range(5), repeat=2):
-        assert every[0, i, j].item() == given.pmi(x[0, i : i + 1].numpy(), y[0, j : j + 1].numpy())
+        assert every[0, i, j].item() == law.pmi(x[0, i : i + 1].numpy(), y[0, j : j + 1].numpy())
     assert torch.equal(critic.shifted(x, y, (0, 2))[:, 1], every[:, rows, (rows + 2) % 5])
 
 
 @pytest.mark.parametrize(
     ("spec", "expected", "slack"),
     [
-        (f"club[given={GIVEN}]", RHO**2 / (1 - RHO**2), 0.0),
-        (f"l1out[given={GIVEN}]", MI, 0.005),
-        (f"l1out[given={GIVEN},negatives=3]", None, 0.0),
+        (f"club[given={LAW}]", RHO**2 / (1 - RHO**2), 0.0),
+        (f"l1out[given={LAW}]", MI, 0.005),
+        (f"l1out[given={LAW},negatives=3]", None, 0.0),
     ],
 )
-def test_given_conditional(spec: str, expected: float | None, slack: float) -> None:
-    given = make_distribution(GIVEN)
+def test_known_conditional(spec: str, expected: float | None, slack: float) -> None:
+    law = make_distribution(LAW)
     estimates = []
     for seed in range(20):
-        sample = given.sample(1000, np.random.default_rng(seed))
+        sample = law.sample(1000, np.random.default_rng(seed))
         estimates.append(estimate(spec, sample.x, sample.y, seed=seed))
     mean, error = mean_and_error([one.value for one in estimates])
     assert mean > MI - 3 * error
@@ -365,7 +365,7 @@ def test_any_distribution_of_x_will_do() -> None:
         rng = np.random.default_rng(seed)
         x = 2 * rng.standard_normal((1000, 1))
         y = RHO * x + math.sqrt(1 - RHO**2) * rng.standard_normal((1000, 1))
-        values.append(estimate(f"l1out[given={GIVEN}]", x, y, seed=seed).value)
+        values.append(estimate(f"l1out[given={LAW}]", x, y, seed=seed).value)
     mean, error = mean_and_error(values)
     assert abs(mean - truth) < 4 * error + 0.01
 
@@ -405,7 +405,7 @@ def test_pairs_without_density() -> None:
 def test_unsuitable_data_are_declined() -> None:
     one, two, label = kinds_of(1), kinds_of(2), kinds_of(1, discrete=True)
     for name in ("club", "l1out"):
-        estimator = make_estimator(f"{name}[given={GIVEN}]")
+        estimator = make_estimator(f"{name}[given={LAW}]")
         assert estimator.unsupported(Shape(100, one, one)) is None
         assert "1 x 1 columns" in str(estimator.unsupported(Shape(100, two, one)))
         assert "labels" in str(estimator.unsupported(Shape(100, one, label)))
@@ -417,7 +417,7 @@ def test_unsuitable_data_are_declined() -> None:
     assert make_estimator("ba").unsupported(Shape(100, two, ("discrete", "discrete"))) is None
 
 
-@pytest.mark.parametrize("spec", ["club", "l1out", f"club[given={GIVEN}]", f"l1out[given={GIVEN}]"])
+@pytest.mark.parametrize("spec", ["club", "l1out", f"club[given={LAW}]", f"l1out[given={LAW}]"])
 def test_specifications_come_back(spec: str) -> None:
     estimator = make_estimator(spec)
     assert make_estimator(full_spec(estimator)) == estimator

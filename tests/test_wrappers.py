@@ -388,8 +388,8 @@ def test_limits_are_those_of_the_inner_estimator() -> None:
 def test_nested_specifications(spec: str) -> None:
     made = make_estimator(spec)
     assert make_estimator(full_spec(made)) == made
-    given = parse_spec(spec).parameters.get("inner", "ksg")
-    assert getattr(made, "inner") == make_estimator(given)  # noqa: B009
+    inner = parse_spec(spec).parameters.get("inner", "ksg")
+    assert getattr(made, "inner") == make_estimator(inner)  # noqa: B009
     assert hash(made) == hash(make_estimator(full_spec(made)))
 
 

@@ -16,7 +16,7 @@ class FromNeighbors(Estimator):
         3, "which neighbour sets the radius; more: less variance, more bias; several: the mean of the estimates", low=1
     )
     margins: Margins = parameter(
-        "raw", "columns as given, with standard deviation 1, or replaced by the normal scores of their ranks"
+        "raw", "columns as they are, with standard deviation 1, or replaced by the normal scores of their ranks"
     )
 
     def __post_init__(self) -> None:
@@ -26,7 +26,7 @@ class FromNeighbors(Estimator):
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """Every k, in the order given."""
+        """Every k, in their order."""
         return self.k if isinstance(self.k, tuple) else (self.k,)
 
     def prepared(self, x: Array, y: Array, context: Context) -> tuple[Array, Array]:

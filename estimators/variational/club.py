@@ -8,7 +8,7 @@ import torch
 
 from mibench.estimators.variational.bounds import club
 from mibench.estimators.variational.evaluation import held_out_pairs
-from mibench.estimators.variational.given import GivenConditional, mismatch, support_warnings
+from mibench.estimators.variational.known_conditional import KnownConditional, mismatch, support_warnings
 from mibench.interface import Array, Context, Estimate, Estimator, JointDistribution, Shape, parameter
 from mibench.registry import register_estimator
 
@@ -40,7 +40,7 @@ class CLUB(Estimator):
         assert self.given is not None
         order = context.rng.permutation(len(x))
         shuffled_x, shuffled_y = (torch.from_numpy(block[order])[None] for block in (x, y))
-        joint, product = held_out_pairs(GivenConditional(self.given), shuffled_x, shuffled_y, self.shuffles)
+        joint, product = held_out_pairs(KnownConditional(self.given), shuffled_x, shuffled_y, self.shuffles)
         value = float(club(joint, product))
         diagnostics = {"product_pairs": product.shape[1]}
         return Estimate(value, bound=self.bound, diagnostics=diagnostics, warnings=support_warnings(value))

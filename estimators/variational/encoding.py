@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from mibench.estimators.margins import Margins
 from mibench.interface import Array, Kinds
 from mibench.training.splits import Rows
 
-Margins = Literal["standard", "normal", "given"]
 Codes = NDArray[np.float32]
 MOST_LEVELS = 64  # of a label column that get an indicator each
 
@@ -20,7 +18,7 @@ def encode(block: Array, kinds: Kinds, training: Rows, margins: Margins) -> Code
     """Columns as a network takes them; everything fitted (levels, mean and scale, ranks) is of the training rows.
 
     A column of labels becomes one indicator per level, for the `MOST_LEVELS` most frequent ones. Every other column,
-    and labels of still more levels (counts, say), are standardised, mapped to normal scores, or ("given") centred only.
+    and labels of still more levels (counts, say), are standardised, mapped to normal scores, or ("raw") centred only.
     All maps are functions of one variable's column, so that a lower bound on the codes is one on the variables.
     """
     columns: list[Array] = []

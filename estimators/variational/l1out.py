@@ -12,7 +12,7 @@ from mibench.estimators.variational.bounds import leave_one_out
 from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.densities import Density
 from mibench.estimators.variational.evaluation import NUMBERS_AT_ONCE, group_count
-from mibench.estimators.variational.given import GivenConditional, mismatch, support_warnings
+from mibench.estimators.variational.known_conditional import KnownConditional, mismatch, support_warnings
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
 from mibench.interface import Array, Bound, Context, Estimate, JointDistribution, Shape, parameter
 from mibench.registry import register_estimator
@@ -65,7 +65,7 @@ class LeaveOneOut(TrainedDensity[Density]):
         for sample, context in enumerate(contexts):
             order = context.rng.permutation(len(xs[sample]))
             x, y = (torch.from_numpy(block[order])[None] for block in (xs[sample], ys[sample]))
-            value, pairs = self._leave_one_out(GivenConditional(self.given), x, y)
+            value, pairs = self._leave_one_out(KnownConditional(self.given), x, y)
             diagnostics = {"negatives": pairs}
             yield sample, Estimate(value, bound="upper", diagnostics=diagnostics, warnings=support_warnings(value))
 

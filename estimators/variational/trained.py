@@ -12,7 +12,8 @@ from typing import Generic, Literal
 import torch
 from torch import Tensor
 
-from mibench.estimators.variational.encoding import Codes, Margins, encode
+from mibench.estimators.margins import Margins
+from mibench.estimators.variational.encoding import Codes, encode
 from mibench.estimators.variational.reporting import averaged, reported
 from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, parameter
 from mibench.training.devices import replicas_at_once, torch_threads, useful_threads
@@ -58,7 +59,9 @@ class Trained(Estimator, Generic[Network]):
     layers: int = parameter(2, "number of hidden layers", low=0)
     activation: Activation = parameter("softplus", "between the layers; softplus is softplus(2t)/2, maxmin sorts pairs")
     margins: Margins = parameter(
-        "normal", "columns centred and scaled, turned into normal scores, or only centred; fitted on the training part"
+        "normal",
+        "columns only centred, centred and scaled, or turned into normal scores; fitted on the training part",
+        was={"raw": "given"},
     )
     batch_size: int = parameter(128, "points per training step", low=2)
     learning_rate: float = parameter(2e-3, "step size of AdamW", low=0.0)
@@ -162,7 +165,7 @@ class Trained(Estimator, Generic[Network]):
                 (codes[0][rows], codes[1][rows])
                 for rows in map(torch.from_numpy, (training, validation[:MOST_VALIDATED], evaluation))
             ]
-            farthest = 0.0 if self.margins == "given" else max(float(code.abs().max()) for code in codes)
+            farthest = 0.0 if self.margins == "raw" else max(float(code.abs().max()) for code in codes)
             yield _Replica(sample, generator, chosen[0], chosen[1], chosen[2], farthest)
 
     def _trained(self, stack: list[_Replica], context: Context) -> Iterator[tuple[int, Estimate]]:

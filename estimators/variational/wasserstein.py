@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mibench.estimators.margins import Margins
 from mibench.estimators.variational.critics import Critic, LipschitzCritic
-from mibench.estimators.variational.encoding import Margins
 from mibench.estimators.variational.evaluation import held_out_pairs
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import VALIDATION_SHIFTS
@@ -47,7 +47,7 @@ class Wasserstein(Trained[LipschitzCritic]):
 
     No mutual information: it has the unit of the data, grows with their scale (W_1 of (cx, cy) is c times that of
     (x, y)), and need not grow with the MI. The distance is the Euclidean one of (x, y) in the columns as given
-    (margins=given); with margins=standard or normal it is that of the standardised columns or the normal scores. For
+    (margins=raw); with margins=standard or normal it is that of the standardised columns or the normal scores. For
     training all columns are divided by one power of two, which is undone afterwards.
 
     lipschitz=spectral divides every layer by its spectral norm. Then f is 1-Lipschitz, and the value, on held-out
@@ -58,7 +58,9 @@ class Wasserstein(Trained[LipschitzCritic]):
 
     hidden: int = parameter(64, "width of the hidden layers", low=1)
     activation: Activation = parameter("maxmin", "between the layers; softplus is softplus(2t)/2, maxmin sorts pairs")
-    margins: Margins = parameter("given", "columns as given, centred and scaled, or turned into normal scores")
+    margins: Margins = parameter(
+        "raw", "columns only centred, centred and scaled, or turned into normal scores", was={"raw": "given"}
+    )
     lipschitz: Literal["spectral", "penalty"] = parameter("spectral", "how the critic's slope is kept at most 1")
     penalty: float = parameter(10.0, "weight of the squared excess of slope (lipschitz=penalty)", low=0.0)
     shuffles: int = parameter(100, "product pairs per held-out point at evaluation", low=1)
@@ -86,7 +88,7 @@ class Wasserstein(Trained[LipschitzCritic]):
         self, xs: Sequence[Array], ys: Sequence[Array], contexts: Sequence[Context]
     ) -> Iterator[tuple[int, Estimate]]:
         """See `Estimator.estimate_batch`; W_1 of data divided by a number is W_1 divided by it."""
-        scales = [_power_of_two(x, y) if self.margins == "given" else 1.0 for x, y in zip(xs, ys, strict=True)]
+        scales = [_power_of_two(x, y) if self.margins == "raw" else 1.0 for x, y in zip(xs, ys, strict=True)]
         xs, ys = ([block / scale for block, scale in zip(blocks, scales, strict=True)] for blocks in (xs, ys))
         for index, estimate in super().estimate_batch(xs, ys, contexts):
             yield index, _times(estimate, scales[index])

@@ -36,7 +36,7 @@ def autoencoder_codes(block: Array, dim: int, hidden: int, max_steps: int, conte
     schedule = Schedule(128, 2e-3, "constant", 0.0, 0.9, max_steps, validate_every=100, patience=5)
     with torch_threads(1):  # steps of this size are as fast with one as with several
         ((_, fit),) = train(
-            network, rebuilding, lambda *given: rebuilding(*given)[0], (training,), (validation,),
+            network, rebuilding, lambda *blocks: rebuilding(*blocks)[0], (training,), (validation,),
             schedule=schedule, generators=generators,
         )  # fmt: skip
         with torch.inference_mode():

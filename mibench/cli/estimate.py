@@ -150,7 +150,7 @@ def _all_pairs(options: argparse.Namespace, names: Sequence[str]) -> int:
     (name,) = names
     with owndata.prints_on_stderr(), ProgressDisplay("pairs") as progress:
         matrix = pairwise(table, name, seed=options.seed, device=options.device, progress=progress)
-    if not any(cell is not None for line in matrix.estimates for cell in line):
+    if not any(estimate is not None for line in matrix.estimates for estimate in line):
         why = [*dict.fromkeys(matrix.reasons.values()), *([matrix.hint] if matrix.hint else [])]
         raise InputError(f"{name}: {'; '.join(why)}")
     warned = _warned(matrix)
@@ -174,10 +174,10 @@ def _warned(matrix: PairwiseMatrix) -> dict[str, list[str]]:
     """Return the warnings of pairs; those of one estimate that stands for both orders once."""
     warned = {}
     for i, line in enumerate(matrix.estimates):
-        for j, cell in enumerate(line):
-            again = j < i and cell is matrix.estimates[j][i]
-            if cell is not None and cell.warnings and not again:
-                warned[_pair(matrix, i, j)] = list(cell.warnings)
+        for j, estimate in enumerate(line):
+            again = j < i and estimate is matrix.estimates[j][i]
+            if estimate is not None and estimate.warnings and not again:
+                warned[_pair(matrix, i, j)] = list(estimate.warnings)
     return warned
 
 

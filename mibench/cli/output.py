@@ -30,7 +30,7 @@ def add_units(parser: argparse.ArgumentParser) -> None:
 
 
 def settle_format(options: argparse.Namespace) -> None:
-    """Without --format, the ending of --out says what is written; else the first that the command has."""
+    """Choose a format that is not given: by the ending of --out, else the first that the command has."""
     if "formats" in options and options.format is None:
         ending = _FORMATS.get(Path(options.out or "").suffix.lower())
         options.format = ending if ending in options.formats else options.formats[0]

@@ -273,9 +273,9 @@ class Catalogue(Generic[Object]):
         return spec.with_parameters(**values) if values else spec
 
     def _make(
-        self, cls: type[Object], name: str, given: Mapping[str, str | Spec], parameters: Mapping[str, Any]
+        self, cls: type[Object], name: str, written: Mapping[str, str | Spec], parameters: Mapping[str, Any]
     ) -> Object:
-        values = {info.name: info.read(text, name, make) for info, text in by_parameter(cls, name, given)}
+        values = {info.name: info.read(text, name, make) for info, text in by_parameter(cls, name, written)}
         values |= _coerced(cls, name, parameters)
         missing = [key for key, info in parameters_of(cls).items() if info.required and key not in values]
         if missing:
@@ -303,10 +303,10 @@ def _coerced(cls: type[Configurable], owner: str, parameters: Mapping[str, Any])
 Value = TypeVar("Value")
 
 
-def by_parameter(cls: type[Configurable], owner: str, given: Mapping[str, Value]) -> list[tuple[ParameterInfo, Value]]:
+def by_parameter(cls: type[Configurable], owner: str, values: Mapping[str, Value]) -> list[tuple[ParameterInfo, Value]]:
     """Pair each value with the parameter that it is for, named as today or as formerly."""
     found: dict[str, tuple[ParameterInfo, Value]] = {}
-    for key, value in given.items():
+    for key, value in values.items():
         info = parameter_named(cls, key)
         if info is None:
             accepted = parameters_of(cls)

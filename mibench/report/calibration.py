@@ -21,11 +21,9 @@ def calibration(cells: pd.DataFrame, width: float) -> Drawn:
     cells = cells[cells["coverage"].notna() & (cells["intervals"] > 0)]
     if cells.empty:
         raise InputError("no row has an interval and a truth that it could hold; run with --interval subsample")
-    methods = cells["interval"].fillna("own")
-    if methods.nunique() > 1:
-        cells = cells.assign(
-            label=[f"{label}, {method}" for label, method in zip(cells["label"], methods, strict=True)]
-        )
+    kinds = cells["interval"].fillna("own")
+    if kinds.nunique() > 1:
+        cells = cells.assign(label=[f"{label}, {kind}" for label, kind in zip(cells["label"], kinds, strict=True)])
     held = (cells["coverage"] * cells["intervals"]).round()
     pooled = cells.assign(held=held).groupby(["label", "level"], sort=False)[["held", "intervals"]].sum().reset_index()
 
@@ -48,7 +46,6 @@ def calibration(cells: pd.DataFrame, width: float) -> Drawn:
     )
     legend_below(figure, handles)
     counts = listed(sorted(set(pooled["intervals"].astype(int))))
-    kinds = " and ".join(sorted(set(methods)))
-    what = f"Coverage of {kinds} intervals, {cells['task'].nunique()} tasks together"
+    what = f"Coverage of {' and '.join(sorted(set(kinds)))} intervals, {cells['task'].nunique()} tasks together"
     bars = f"{counts} intervals a point, with the {LEVEL:.0%} Wilson interval of the share"
     return Drawn(figure, caption(what, cells, seeds_of(cells), bars))

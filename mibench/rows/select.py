@@ -299,8 +299,8 @@ def _name_as(text: str, place: Law, *, whole: bool) -> str | None:
         return text.strip()
     if stored in suites.task_ids():
         return None  # a task's id names that task alone
-    given = [info.name for key in spec.parameters if (info := parameter_named(type(asked), key))]
-    same = all(getattr(law, name) == getattr(asked, name) for name in given)
+    named = [info.name for key in spec.parameters if (info := parameter_named(type(asked), key))]
+    same = all(getattr(law, name) == getattr(asked, name) for name in named)
     return stored if same and not whole else None
 
 

@@ -168,13 +168,13 @@ def check_facts(estimator: Estimator) -> None:
     """The facts are complete and use the words of `EstimatorFacts`."""
     facts = estimator.facts
     assert facts.supports, "supports no kind of data"
-    for given, accepted in (
+    for stated, accepted in (
         (facts.supports, KINDS),
         (facts.invariances, INVARIANCES),
         (facts.devices, ("cpu", "cuda")),
         ((facts.bound, estimator.bound), ("lower", "upper", "none")),
     ):
-        unknown = set(given) - set(accepted)
+        unknown = set(stated) - set(accepted)
         assert not unknown, f"facts: {', '.join(sorted(unknown))} is none of {', '.join(accepted)}"
     assert facts.quantity.strip(), "no quantity"
     checks.check_facts(estimator)

@@ -194,10 +194,10 @@ class _Stack(Generic[Network]):
             yield replica, self.fits[replica]
 
     def identity(self) -> str:
-        """Hash what decides the course of the training, as it is given."""
-        given = {f"generator.{replica}": generator.get_state() for replica, generator in enumerate(self.generators)}
+        """Hash what decides the course of the training."""
+        states = {f"generator.{replica}": generator.get_state() for replica, generator in enumerate(self.generators)}
         blocks = {f"block.{place}": block for place, block in enumerate((*self.training, *self.validation))}
-        return content_hash({**_values(self.network), **given, **blocks}, json.dumps(asdict(self.schedule)))
+        return content_hash({**_values(self.network), **states, **blocks}, json.dumps(asdict(self.schedule)))
 
     def tensors(self) -> dict[str, Tensor]:
         """What `restore` needs, by name."""

@@ -10,7 +10,7 @@ from scipy.special import gammainccinv, gammaincinv
 from mibench.interface import Array
 
 
-def panels(edges: Iterable[float], order: int = 16) -> tuple[Array, Array]:
+def gauss_legendre(edges: Iterable[float], order: int = 16) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights between neighbouring edges; the edges go where the integrand bends sharply."""
     ends = np.unique(np.asarray(list(edges), dtype=float))
     points, weights = np.polynomial.legendre.leggauss(order)

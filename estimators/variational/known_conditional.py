@@ -1,4 +1,4 @@
-"""The true p(y | x), given as a joint distribution whose density is known."""
+"""The true p(y | x), known from a joint distribution with a density."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mibench.estimators.variational.critics import Critic
 from mibench.interface import InputError, JointDistribution, Shape
 
 
-class GivenConditional(Critic):
+class KnownConditional(Critic):
     """log p(y | x) less log p(y), which is the pointwise MI of a distribution, for one replica in float64."""
 
-    def __init__(self, given: JointDistribution) -> None:
+    def __init__(self, law: JointDistribution) -> None:
         super().__init__()
-        self.given, self.numbers_per_pair = given, given.dim_x + given.dim_y
+        self.law, self.numbers_per_pair = law, law.dim_x + law.dim_y
 
     def all_pairs(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Critic.all_pairs`."""
@@ -29,20 +29,20 @@ class GivenConditional(Critic):
         return torch.stack([self._pmi(x[0], y[0].roll(-shift, 0)) for shift in shifts])[None]
 
     def _pmi(self, x: Tensor, y: Tensor) -> Tensor:
-        pmi = self.given.pmi(x.numpy(), y.numpy())
+        pmi = self.law.pmi(x.numpy(), y.numpy())
         if pmi is None:
-            raise InputError(f"given={self.given.label()} has no known density; give a distribution that has one")
+            raise InputError(f"given={self.law.label()} has no known density; give a distribution that has one")
         return torch.from_numpy(pmi)
 
 
-def mismatch(given: JointDistribution, shape: Shape) -> str | None:
+def mismatch(law: JointDistribution, shape: Shape) -> str | None:
     """Say why data of this shape cannot be of the given distribution."""
-    expected = given.sample_shape(shape.n)
+    expected = law.sample_shape(shape.n)
     if (expected.dim_x, expected.dim_y) != (shape.dim_x, shape.dim_y):
         columns = f"{expected.dim_x} x {expected.dim_y} columns"
-        return f"given={given.label()} is of {columns}, not of {shape.dim_x} x {shape.dim_y}"
+        return f"given={law.label()} is of {columns}, not of {shape.dim_x} x {shape.dim_y}"
     if expected != shape:
-        return f"given={given.label()} has other columns of labels"
+        return f"given={law.label()} has other columns of labels"
     return None
 
 
