@@ -256,7 +256,7 @@ def test_swap_exchanges_sides() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Maps and flows (tests/test_distributions.py undoes each of them at normal points)
+# Maps and flows (tests/distributions/test_distributions.py undoes each of them at normal points)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from places import FAULTY, ROOT
 
 from mibench import cli, display, registry, suites
 from mibench.interface import parameters_of
 
-ROOT = Path(__file__).parents[1]
-FAULTY = Path(__file__).with_name("faulty.py")
 N = 60
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from places import FIXTURES
 
 from mibench.cli import main
 from mibench.distributions.gaussian import GaussianSparse
@@ -34,7 +35,6 @@ from mibench.rows import reference
 from mibench.rows.select import Filters, select
 from mibench.tasks import make_task
 
-FIXTURES = Path(__file__).with_name("fixtures")
 STORE, ROWS = FIXTURES / "store-0.1.sqlite", FIXTURES / "rows-0.1.csv.gz"
 # A digest of the keys and streams of each file of reference rows, as version 0.1 computed them.
 DIGESTS = FIXTURES / "streams-0.1.json"

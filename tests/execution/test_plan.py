@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import FAULTY
 
 from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.neighbors.ksg import KSG
@@ -18,8 +19,6 @@ from mibench.execution.plan import Trial, make_trials
 from mibench.interface import InputError
 from mibench.registry import make_estimator
 from mibench.tasks import make_task, suite_tasks
-
-FAULTY = Path(__file__).with_name("faulty.py")
 
 
 def trial(

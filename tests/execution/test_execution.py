@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
+from places import FAULTY
 
 from mibench.execution.batches import make_batches
 from mibench.execution.local import resolve_jobs, resolve_threads, run_batches
@@ -31,7 +32,7 @@ from mibench.rows.row import Row
 from mibench.rows.store import Store
 from mibench.tasks import make_task
 
-FILE = Path(__file__).with_name("faulty.py")
+FILE = FAULTY
 LIMITS = Limits(jobs=2, timeout=3.0, memory=600 * 2**20)
 EXPECTED = {
     "none": "ok",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from places import FAULTY
 
 import mibench
 from mibench.execution.plan import Request, make_trials, plan
@@ -32,7 +33,6 @@ from mibench.rows.store import Store
 from mibench.scoring import summarise
 
 ROOT = Path(mibench.__file__).parents[1]
-FAULTY = Path(__file__).with_name("faulty.py")
 LIMITS = Limits(jobs=1, timeout=20.0)
 
 OWN = """

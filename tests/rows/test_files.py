@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import FIXTURES
 
 from mibench.interface import InputError
 from mibench.rows.files import encoded, read_rows, to_csv
 from mibench.rows.row import COLUMNS, Row, params_text
 from mibench.rows.store import Store
 
-FIXTURES = Path(__file__).parent / "fixtures"
 FORMS = ["csv", "csv.gz", "json", "json.gz", "parquet"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_classif
-from test_neighbors import draw, length
+from test_ksg import draw, length
 
 from mibench.estimators.neighbors.boxes import chance_share
 from mibench.estimators.neighbors.entropy import debiasing_weights

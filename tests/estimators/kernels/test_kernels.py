@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import TESTS
 from scipy.linalg import logm
 from scipy.special import entr
 from scipy.stats import chi2, norm
@@ -541,7 +541,7 @@ PUBLISHED = [
 
 
 def published(name: str) -> Array:
-    with np.load(Path(__file__).parent / "data" / "dsmi_cases.npz") as arrays:
+    with np.load(TESTS / "data" / "dsmi_cases.npz") as arrays:
         found = arrays[name].astype(float)
     return np.ascontiguousarray(found.reshape(len(found), -1))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numba
 import numpy as np
 import pytest
-from test_neighbors import draw as draw_common
+from test_ksg import draw as draw_common
 
 from mibench.estimators.neighbors import compiled, search_torch
 from mibench.estimators.neighbors.search import (

@@ -15,12 +15,14 @@ from typing import Any, TypedDict
 
 import numpy as np
 import pytest
+from places import FIXTURES, TESTS
 
 from mibench.interface import InputError
 from mibench.rows.row import COLUMNS, STATUSES, Outcome, Row, plain
 from mibench.rows.store import AnyRow, Rows, Store, Table
 
 # The contract of a row: other programs read these.
+HERE = os.pathsep.join([str(Path(__file__).parent), str(TESTS)])  # what a script imports this file from
 CONTRACT = {
     "run_key", "code", "estimator", "params", "estimator_version", "distribution", "distribution_version", "dim_x",
     "dim_y", "n", "seed", "status", "estimate", "low", "high", "level", "quantity", "bound", "truth", "truth_low",
@@ -69,15 +71,13 @@ def test_commits_are_synchronous_and_in_wal_mode(tmp_path: Path) -> None:
 def test_what_append_returned_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[2]);"
+        "import os, sys; sys.path[:0] = sys.argv[2].split(os.pathsep);"
         "from test_store import row; from mibench.rows.store import Store;"
         "store = Store(sys.argv[1]); print(len(store.append([row(str(i)) for i in range(3)])), flush=True);"
         "store._connection.execute('BEGIN IMMEDIATE');"
         "store._connection.execute('INSERT INTO environments VALUES (1, 2)'); os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path), str(Path(__file__).parent)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(path), HERE], capture_output=True, text=True, check=False)
     assert done.returncode == -9, done.stderr
     assert done.stdout == "3\n"
     store = Store(path)
@@ -269,7 +269,7 @@ def test_a_store_of_the_first_schema_goes_on(tmp_path: Path) -> None:
         assert [one["interval"] for one in found] == [None, *["subsample"] * (number + 1)]
 
 
-OLD = Path(__file__).parent / "fixtures/store-0.1.sqlite"
+OLD = FIXTURES / "store-0.1.sqlite"
 
 
 def test_a_store_of_version_0_1_is_read_and_goes_on(tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ def test_a_folder_or_a_file_as_folder_is_refused(tmp_path: Path) -> None:
 
 AS_NOBODY = """
 import os, sys
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2].split(os.pathsep)
 from test_store import row
 from mibench.interface import InputError
 from mibench.rows.store import Store
@@ -413,7 +413,7 @@ def test_a_place_that_cannot_be_written_is_an_input_error(existing: bool, tmp_pa
     for parent in [tmp_path, *tmp_path.parents][:3]:
         if os.getuid() == 0:  # let the other user of the child process look inside
             parent.chmod(parent.stat().st_mode | 0o055)
-    arguments = [sys.executable, "-c", AS_NOBODY, str(path), str(Path(__file__).parent)]
+    arguments = [sys.executable, "-c", AS_NOBODY, str(path), HERE]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     folder.chmod(0o755)
     assert done.returncode == 0, done.stderr
@@ -424,8 +424,8 @@ def test_a_place_that_cannot_be_written_is_an_input_error(existing: bool, tmp_pa
 
 
 WRITER = """
-import sys, time
-sys.path.insert(0, sys.argv[2])
+import os, sys, time
+sys.path[:0] = sys.argv[2].split(os.pathsep)
 from test_store import row
 from mibench.rows.store import Store
 print("ready", flush=True)
@@ -441,10 +441,9 @@ store.close()
 def test_processes_write_at_once(tmp_path: Path) -> None:
     """Four of them make the same store and write to it; `common` gets 120 attempts, each once."""
     path = tmp_path / "store.sqlite"
-    here = str(Path(__file__).parent)
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), here, str(number)],
+            [sys.executable, "-c", WRITER, str(path), HERE, str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

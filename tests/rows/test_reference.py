@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
 from mibench import cli, suites
 from mibench.execution.plan import make_trials
@@ -26,7 +27,6 @@ from mibench.rows.select import Filters, select
 from mibench.rows.store import Store
 from mibench.tasks import make_task
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks/reference.py"
 BENCH = runpy.run_path(str(SCRIPT))
 LIMIT = 4 * 2**20
