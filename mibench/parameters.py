@@ -251,8 +251,6 @@ class ParameterType(ABC):
         """Accept what Python users write: arrays and lists for tuples, specifications for wrapped objects."""
         if isinstance(value, str):
             return value
-        if hasattr(value, "tolist"):  # numpy scalars and arrays
-            value = value.tolist()
         return _as_tuples(value)
 
     def limited(self, limit: str) -> str:
@@ -261,6 +259,8 @@ class ParameterType(ABC):
 
 
 def _as_tuples(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays, alone and in a list
+        value = value.tolist()
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
