@@ -17,8 +17,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from mibench.execution.local import Limits
 from mibench.interface import Array, Context, Estimate, Estimator
+from mibench.rows.store import Store
 from mibench.runner import Request, plan, run_trials
-from mibench.store import Store
 
 TRIALS = 200
 

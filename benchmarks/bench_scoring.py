@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from mibench.rows.row import COLUMNS
 from mibench.scoring import cells
-from mibench.store import COLUMNS
 
 TASKS, SEEDS = 4000, 10
 

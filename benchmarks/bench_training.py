@@ -49,7 +49,7 @@ def stacked(replicas: int, batch: int, steps: int, precision: Literal["float32",
     fits = train(
         network,
         estimator.objective,
-        lambda _network, x, _y: torch.zeros(len(x)),
+        unvalidated,
         data,
         (data[0][:, :1], data[1][:, :1]),
         schedule=schedule,
@@ -57,6 +57,11 @@ def stacked(replicas: int, batch: int, steps: int, precision: Literal["float32",
     )
     assert [fit.steps for _, fit in fits] == [steps] * replicas
     return replicas * steps / (time.perf_counter() - start)
+
+
+def unvalidated(_network: nn.Module, x: Tensor, _y: Tensor) -> Tensor:
+    """No bound: the steps alone are timed."""
+    return torch.zeros(len(x))
 
 
 def one_by_one(batch: int, steps: int, *, fused: bool) -> float:

@@ -63,17 +63,20 @@ def compare(peer: dict[str, Array], n: int, seed: int) -> None:
     theirs = {key.partition("/")[0] for key in peer}
     print(f"tasks: {len(names)} here, {len(theirs)} there, {len(theirs & set(names))} with the same id\n")
     print(f"{'task':48} {'truth':>8} {'difference':>10} {'KS':>7} {'p':>7} {'moments':>8}")
-    rows = [_row(name, peer, n, np.random.default_rng([seed, i])) for i, name in enumerate(names) if name in theirs]
-    for name, row in zip([name for name in names if name in theirs], rows, strict=True):
-        print(f"{name:48} {row[0]:8.5f} {row[1]:10.1e} {row[2]:7.4f} {row[3]:7.4f} {row[4]:8.2f}")
-    margins, moments = (sum(int(row[k]) for row in rows) for k in (5, 6))
-    print(f"\nlargest difference of truths            {max(row[1] for row in rows):.1e} nats")
-    print(f"largest two-sample KS distance          {max(row[2] for row in rows):.4f}")
-    p = min(row[3] for row in rows)
-    print(f"smallest p of {margins:5} margins             {p:.5f}, times their number {p * margins:.2f}")
-    z = max(row[4] for row in rows)
-    limit = math.sqrt(2) * float(erfcinv(0.05 / moments))
-    print(f"largest z of {moments:6} cross moments      {z:.2f}, chance exceeds {limit:.2f} in 1 of 20")
+    rows = []
+    for i, name in enumerate(names):
+        if name in theirs:
+            row = _row(name, peer, n, np.random.default_rng([seed, i]))
+            print(f"{name:48} {row[0]:8.5f} {row[1]:10.1e} {row[2]:7.4f} {row[3]:7.4f} {row[4]:8.2f}")
+            rows.append(row)
+    _, differences, distances, p_values, z, margins, moments = np.transpose(rows)
+    print(f"\nlargest difference of truths            {differences.max():.1e} nats")
+    print(f"largest two-sample KS distance          {distances.max():.4f}")
+    p, count = p_values.min(), int(margins.sum())
+    print(f"smallest p of {count:5} margins             {p:.5f}, times their number {p * count:.2f}")
+    count = int(moments.sum())
+    limit = math.sqrt(2) * float(erfcinv(0.05 / count))
+    print(f"largest z of {count:6} cross moments      {z.max():.2f}, chance exceeds {limit:.2f} in 1 of 20")
 
 
 def _row(name: str, peer: dict[str, Array], n: int, rng: np.random.Generator) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from mibench.interface import Context
+from mibench.interface import Context, Interval
 from mibench.intervals import METHODS, with_interval
 from mibench.plan import Trial, make_trials, suite_tasks
 from mibench.registry import make_estimator
@@ -75,7 +75,8 @@ def measure(trials: list[Trial]) -> Iterator[dict[str, Any]]:
         estimate_s += time.process_time() - start
         values[index] = estimate.value
         for method in METHODS:
-            context = Context(np.random.default_rng(trial.estimator_seed()), level=LEVELS[0], method=method)
+            asked = Interval(method, LEVELS[0])
+            context = Context(np.random.default_rng(trial.estimator_seed()), interval=asked)
             start = time.process_time()
             found = with_interval(trial.estimator, estimate, sample.x, sample.y, context)
             spent[method] += time.process_time() - start

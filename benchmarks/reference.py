@@ -11,7 +11,6 @@ versions of an estimator or a distribution than those that are here.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import sys
 import tomllib
@@ -20,13 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mibench import display, reference, runner, selection
+from mibench import runner
 from mibench.execution.local import Limits
 from mibench.progress import ProgressDisplay, say
 from mibench.registry import estimators
-from mibench.store import Store
+from mibench.rows import files, reference, select
+from mibench.rows.row import Row, params_text
+from mibench.rows.store import Store
 
-Row = Mapping[str, Any]
 ROOT = Path(__file__).parents[1]
 # What scores, selection and reports read.
 COLUMNS = ("estimator", "params", "estimator_version", "code", "distribution", "distribution_version", "dim_x", "dim_y",
@@ -100,7 +100,7 @@ def export(path: Path, folder: Path) -> None:
     store = Store(path)
     latest, environments = list(store.latest().values()), store.environments()
     store.close()
-    other = selection.of_other_versions(latest)
+    other = select.of_other_versions(latest)
     rows = [row for row, left_out in zip(latest, other, strict=True) if not left_out]
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.csv.gz"), *folder.glob(reference.ENVIRONMENTS)]:
@@ -112,7 +112,7 @@ def export(path: Path, folder: Path) -> None:
     rows = [row for row in rows if row["estimator"] in names]
     for name in names:
         own = sorted((row for row in rows if row["estimator"] == name), key=_place)
-        data = gzip.compress((display.to_csv([_compact(row) for row in own]) + "\n").encode(), 9, mtime=0)
+        data = files.encoded([_compact(row) for row in own], "csv", compressed=True)
         (folder / f"{name}.csv.gz").write_bytes(data)
         size += len(data)
     # The command holds the paths of somebody's machine; this script is the command.
@@ -127,16 +127,16 @@ def export(path: Path, folder: Path) -> None:
 
 def _place(row: Row) -> tuple[tuple[bool, Any], ...]:
     """Sort key of a row; None comes last."""
-    values = (json.dumps(row[name], sort_keys=True) if name == "params" else row[name] for name in ORDER)
-    return tuple((value is None, value) for value in values)
+    values: dict[str, Any] = {**row, "params": params_text(row["params"])}
+    return tuple((values[name] is None, values[name]) for name in ORDER)
 
 
 def _compact(row: Row) -> dict[str, Any]:
-    compact = {name: row[name] for name in COLUMNS}
+    values: dict[str, Any] = {**row}
     for name in SECONDS:
-        if compact[name] is not None:
-            compact[name] = float(f"{compact[name]:.4g}")
-    return compact
+        if values[name] is not None:
+            values[name] = float(f"{values[name]:.4g}")
+    return {name: values[name] for name in COLUMNS}
 
 
 if __name__ == "__main__":

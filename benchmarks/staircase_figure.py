@@ -26,7 +26,7 @@ from mibench.estimators.variational import bounds
 from mibench.estimators.variational.critics import Kind, make_critic
 from mibench.interface import Array
 from mibench.report import figures
-from mibench.report.staircase import draw_training
+from mibench.report.staircase import Curve, draw_training
 
 DIM, LEVELS = 20, (2.0, 4.0, 6.0, 8.0, 10.0)
 STEPS = 1000  # eight CPU minutes; the papers take 4000
@@ -117,17 +117,12 @@ def draw(curves: dict[tuple[Kind, int], Array], steps: int, paths: list[Path]) -
         figure, axes = plt.subplots(
             len(rows), len(BOUNDS), figsize=(7.0, 5.4), sharex=True, sharey=True, layout="constrained"
         )
+        for axis, name in zip(axes[0], BOUNDS, strict=True):
+            axis.set_title(name)
         for row, (data, batch) in enumerate(rows):
-            for column, name in enumerate(BOUNDS):
-                axis = axes[row, column]
-                lines = {
-                    f"{kind} critic": list(enumerate(found[column, data]))
-                    for (kind, size), found in curves.items()
-                    if size == batch
-                }
-                draw_training(axis, lines, truth, ceiling=math.log(batch), window=max(steps // 10, 1))
-                if row == 0:
-                    axis.set_title(name)
+            for column in range(len(BOUNDS)):
+                lines = critics(curves, batch, column, data)
+                draw_training(axes[row, column], lines, truth, ceiling=math.log(batch), window=max(steps // 10, 1))
             axes[row, 0].set_ylabel(f"{DATA[data]}, K = {batch}")
         handles = {line.get_label(): line for axis in axes[0] for line in axis.lines if line.get_label()[0] != "_"}
         figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=4, frameon=False)
@@ -135,6 +130,13 @@ def draw(curves: dict[tuple[Kind, int], Array], steps: int, paths: list[Path]) -
         figure.supylabel("estimate in nats", fontsize=7)
         for path in paths:
             figures.save(figure, path)
+
+
+def critics(curves: dict[tuple[Kind, int], Array], batch: int, bound: int, data: int) -> dict[str, Curve]:
+    """The curve of each kind of critic at a batch size."""
+    return {
+        f"{kind} critic": list(enumerate(found[bound, data])) for (kind, size), found in curves.items() if size == batch
+    }
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.distributions.transforms import Side, Transformed
-from mibench.interface import Array, InputError, parameter
+from mibench.interface import Array, InputError, Shape, parameter
 from mibench.registry import register_distribution
 
 
@@ -83,10 +83,10 @@ class SwissRoll(Transformed):
         """The plane."""
         return 2
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
+    def sample_shape(self, n: int) -> Shape:
         """As in the base: countably many values stay countably many."""
-        return self.base.x_discrete * 2
+        base = self.base.sample_shape(n)
+        return Shape(n, base.x * 2, base.y)
 
     def forward(self, block: Array, side: Side) -> Array:
         """See `Transformed.forward`."""

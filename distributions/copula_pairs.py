@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from mibench.distributions.margins import Cells, DiscreteMargin, Margin, Word, log_difference, margin
 from mibench.distributions.pairs import pair_count
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, Shape, kinds_of, parameter
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,10 @@ class CopulaPairs(JointDistribution):
     def _discrete(self) -> list[DiscreteMargin]:
         return [one for one in self._margins if isinstance(one, DiscreteMargin)]
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """Whether the margins of X take whole numbers."""
-        return (isinstance(self._margins[0], DiscreteMargin),) * self.dim_x
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """Whether the margins of Y take whole numbers."""
-        return (isinstance(self._margins[1], DiscreteMargin),) * self.dim_y
+    def sample_shape(self, n: int) -> Shape:
+        """Discrete where the margins take whole numbers."""
+        x_discrete, y_discrete = (isinstance(one, DiscreteMargin) for one in self._margins)
+        return Shape(n, kinds_of(self.dim_x, discrete=x_discrete), kinds_of(self.dim_y, discrete=y_discrete))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """Map log odds, of the pairs and of independent columns, by the margins' quantiles."""
@@ -105,7 +100,7 @@ class CopulaPairs(JointDistribution):
         # The log odds at hand are more exact than those of the points.
         of_x = x[:, : self._count] if isinstance(margin_x, DiscreteMargin) else s
         of_y = y[:, : self._count] if isinstance(margin_y, DiscreteMargin) else t
-        return Sample(x, y, self._pmi(of_x, of_y))
+        return Sample(x, y, self._pmi(of_x, of_y), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array:
         """See `JointDistribution.pmi`."""

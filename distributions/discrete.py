@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass
 import numpy as np
 from scipy.special import kl_div
 
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, Shape, parameter
 from mibench.registry import register_distribution
 
 
@@ -29,15 +29,9 @@ class FiniteTable(JointDistribution):
     def probabilities(self) -> Array:
         """Probability of each pair, shape (r, c), with sum 1."""
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """A label."""
-        return (True,)
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """A label."""
-        return (True,)
+    def sample_shape(self, n: int) -> Shape:
+        """Two labels."""
+        return Shape(n, ("discrete",), ("discrete",))
 
     @functools.cached_property
     def _ratios(self) -> Array:
@@ -53,7 +47,7 @@ class FiniteTable(JointDistribution):
         cells = np.searchsorted(ends, rng.random(n) * ends[-1], side="right")
         rows, columns = np.divmod(cells, self.probabilities.shape[1])
         x, y = rows[:, None].astype(float), columns[:, None].astype(float)
-        return Sample(x, y, self._ratios[rows, columns])
+        return Sample(x, y, self._ratios[rows, columns], self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array:
         """See `JointDistribution.pmi`."""

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from mibench.distributions.transforms import Side, Transformed
-from mibench.interface import Array, InputError, parameter
+from mibench.interface import Array, InputError, Shape, parameter
 from mibench.registry import register_distribution
 
 
@@ -36,7 +36,7 @@ class Rendered(Transformed):
         super().__post_init__()
         if max(self.base.dim_x, self.base.dim_y) > self.most_latents:
             raise InputError(f"{self.label()}: give a base of at most {self.most_latents} columns in X and in Y")
-        if any(self.base.x_discrete + self.base.y_discrete):
+        if self.base.sample_shape(1).kind != "continuous":
             raise InputError(f"{self.label()}: give a base of continuous columns")
 
     @property
@@ -49,15 +49,9 @@ class Rendered(Transformed):
         """Pixels."""
         return self.size**2
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
+    def sample_shape(self, n: int) -> Shape:
         """Pixels are continuous."""
-        return (False,) * self.dim_x
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """Pixels are continuous."""
-        return (False,) * self.dim_y
+        return Shape.continuous(n, self.dim_x, self.dim_y)
 
     @property
     def image_shape(self) -> tuple[int, int]:

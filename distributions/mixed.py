@@ -19,7 +19,7 @@ from scipy.special import gammaln, log_ndtr, log_softmax, logsumexp, xlogy
 from mibench.distributions.discrete import SymmetricChannel, divergence, labels, table_information
 from mibench.distributions.pairs import CorrelatedPairs
 from mibench.distributions.panels import normal_nodes, panels
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, Shape, kinds_of, parameter
 from mibench.registry import register_distribution
 
 
@@ -64,10 +64,9 @@ class LabelGaussian(JointDistribution):
         """Columns of X."""
         return self.dim
 
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """The class."""
-        return (True,)
+    def sample_shape(self, n: int) -> Shape:
+        """Y is the class."""
+        return Shape(n, kinds_of(self.dim), ("discrete",))
 
     @functools.cached_property
     def _means(self) -> Array:
@@ -83,7 +82,7 @@ class LabelGaussian(JointDistribution):
         x = rng.standard_normal((n, self.dim))
         x[:, : self._means.shape[1]] += self._means[y]
         column = y[:, None].astype(float)
-        return Sample(x, column, self.pmi(x, column))
+        return Sample(x, column, self.pmi(x, column), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array:
         """The log posterior of the class, less that of a guess."""
@@ -137,16 +136,15 @@ class DiscreteUniformNoise(JointDistribution):
     dim_x = 1
     dim_y = 1
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """A whole number."""
-        return (True,)
+    def sample_shape(self, n: int) -> Shape:
+        """X is a whole number."""
+        return Shape(n, ("discrete",), ("continuous",))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""
         x = rng.integers(self.levels, size=(n, 1)).astype(float)
         y = x + 2 * rng.random((n, 1))
-        return Sample(x, y, self.pmi(x, y))
+        return Sample(x, y, self.pmi(x, y), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array:
         """See `JointDistribution.pmi`."""
@@ -188,17 +186,16 @@ class ZeroInflatedPoisson(JointDistribution):
     dim_x = 1
     dim_y = 1
 
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """A count."""
-        return (True,)
+    def sample_shape(self, n: int) -> Shape:
+        """Y is a count."""
+        return Shape(n, ("continuous",), ("discrete",))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""
         x = rng.exponential(size=(n, 1))
         y = rng.poisson(x).astype(float)
         y[rng.random(n) < self.p] = 0
-        return Sample(x, y, self.pmi(x, y))
+        return Sample(x, y, self.pmi(x, y), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array:
         """See `JointDistribution.pmi`."""
@@ -272,15 +269,9 @@ class QuantisedGaussian(JointDistribution):
             if any(low >= high for low, high in itertools.pairwise(cuts)):
                 raise InputError(f"{self.label()}: {name} = {cuts} does not increase; give each cut once, in order")
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """Whether X is cut."""
-        return (bool(self.cuts_x),)
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """Whether Y is cut."""
-        return (bool(self.cuts_y),)
+    def sample_shape(self, n: int) -> Shape:
+        """What is cut is discrete."""
+        return Shape(n, kinds_of(1, discrete=bool(self.cuts_x)), kinds_of(1, discrete=bool(self.cuts_y)))
 
     @functools.cached_property
     def _pair(self) -> CorrelatedPairs:
@@ -293,7 +284,7 @@ class QuantisedGaussian(JointDistribution):
             np.searchsorted(cuts, side).astype(float) if cuts else side
             for cuts, side in ((self.cuts_x, x), (self.cuts_y, y))
         )
-        return Sample(x, y, self.pmi(x, y))
+        return Sample(x, y, self.pmi(x, y), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array:
         """See `JointDistribution.pmi`."""
@@ -390,15 +381,9 @@ class SwitchedGaussian(JointDistribution):
         if abs(self.rho) >= 1:
             raise InputError(f"{self.label()}: rho = {self.rho} makes the information infinite; give -1 < rho < 1")
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """A label and a number."""
-        return (True, False)
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """A label and a number."""
-        return (True, False)
+    def sample_shape(self, n: int) -> Shape:
+        """A label and a number on each side."""
+        return Shape(n, ("discrete", "continuous"), ("discrete", "continuous"))
 
     @functools.cached_property
     def _bits(self) -> SymmetricChannel:
@@ -413,7 +398,7 @@ class SwitchedGaussian(JointDistribution):
         bits = self._bits.sample(n, rng)
         u, v = self._numbers.draw(n, rng)
         x, y = np.hstack([bits.x, u]), np.hstack([bits.y, (1 - 2 * bits.x) * v])
-        return Sample(x, y, self.pmi(x, y))
+        return Sample(x, y, self.pmi(x, y), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array:
         """See `JointDistribution.pmi`."""

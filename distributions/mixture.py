@@ -44,10 +44,10 @@ class Contaminated(OverBase):
         y[alone] = self.base.sample(int(alone.sum()), rng).y
         changed = self.base.pmi(drawn.x[alone], y[alone])
         if drawn.pmi is None or changed is None:
-            return Sample(drawn.x, y)
+            return Sample(drawn.x, y, declared=self.sample_shape(n))
         pmi = drawn.pmi.copy()
         pmi[alone] = changed
-        return Sample(drawn.x, y, self._diluted(pmi))
+        return Sample(drawn.x, y, self._diluted(pmi), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array | None:
         """See `JointDistribution.pmi`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass
 
-from mibench.interface import JointDistribution, parameter
+from mibench.interface import JointDistribution, Shape, parameter
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,6 @@ class OverBase(JointDistribution):
         """Columns of the base's Y."""
         return self.base.dim_y
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """As in the base."""
-        return self.base.x_discrete
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """As in the base."""
-        return self.base.y_discrete
+    def sample_shape(self, n: int) -> Shape:
+        """See `JointDistribution.sample_shape`; as in the base."""
+        return self.base.sample_shape(n)

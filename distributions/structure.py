@@ -12,7 +12,7 @@ from scipy.special import xlogy
 from mibench.distributions.pairs import OverPairs
 from mibench.distributions.pmi_law import MIDWAY, Complex, KnownPMILaw, label_entropy
 from mibench.distributions.transforms import Side, Transformed
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameter
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, Shape, kinds_of, parameter
 from mibench.registry import register_distribution
 
 
@@ -67,22 +67,18 @@ class Nuisance(KnownPMILaw):
             if dim and dim < inner:
                 raise InputError(f"{self.label()}: {key} = {dim} is out of range; the base has {inner} columns alone")
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
+    def sample_shape(self, n: int) -> Shape:
         """As in the base, then continuous."""
-        return self.base.x_discrete + (False,) * (self.dim_x - self.base.dim_x)
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """As in the base, then continuous."""
-        return self.base.y_discrete + (False,) * (self.dim_y - self.base.dim_y)
+        base = self.base.sample_shape(n)
+        more_x, more_y = kinds_of(self.dim_x - base.dim_x), kinds_of(self.dim_y - base.dim_y)
+        return Shape(n, base.x + more_x, base.y + more_y)
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""
         drawn = self.base.sample(n, rng)
         x, y = rng.standard_normal((n, self.dim_x)), rng.standard_normal((n, self.dim_y))
         x[:, : self.base.dim_x], y[:, : self.base.dim_y] = drawn.x, drawn.y
-        return Sample(x, y, drawn.pmi)
+        return Sample(x, y, drawn.pmi, self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array | None:
         """That of the base at the first columns."""
@@ -127,21 +123,17 @@ class Blocks(KnownPMILaw):
         """Columns of both."""
         return self.first.dim_y + self.second.dim_y
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
+    def sample_shape(self, n: int) -> Shape:
         """As in the parts."""
-        return self.first.x_discrete + self.second.x_discrete
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """As in the parts."""
-        return self.first.y_discrete + self.second.y_discrete
+        first, second = self.first.sample_shape(n), self.second.sample_shape(n)
+        return Shape(n, first.x + second.x, first.y + second.y)
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""
         first, second = self.first.sample(n, rng), self.second.sample(n, rng)
         x, y = np.hstack([first.x, second.x]), np.hstack([first.y, second.y])
-        return Sample(x, y, None if first.pmi is None or second.pmi is None else first.pmi + second.pmi)
+        pmi = None if first.pmi is None or second.pmi is None else first.pmi + second.pmi
+        return Sample(x, y, pmi, self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array | None:
         """The sum of both; None where one is not known."""
@@ -195,20 +187,14 @@ class Swap(KnownPMILaw):
         """Columns of the base's X."""
         return self.base.dim_x
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """As the base's Y."""
-        return self.base.y_discrete
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """As the base's X."""
-        return self.base.x_discrete
+    def sample_shape(self, n: int) -> Shape:
+        """As in the base, exchanged."""
+        return self.base.sample_shape(n).swapped()
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """See `JointDistribution.sample`."""
         drawn = self.base.sample(n, rng)
-        return Sample(drawn.y, drawn.x, drawn.pmi)
+        return Sample(drawn.y, drawn.x, drawn.pmi, self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array | None:
         """See `JointDistribution.pmi`."""

@@ -28,7 +28,7 @@ class Transformed(OverBase, KnownPMILaw):
     """(f(X), g(Y)) for (X, Y) from the base and injective f, g.
 
     MI and pointwise MI are those of the base. A subclass defines `forward` and `inverse`; a map that changes the number
-    of columns overrides dim_x or dim_y, and x_discrete or y_discrete where a column's kind changes.
+    of columns overrides dim_x or dim_y, and `sample_shape`.
     """
 
     keeps_mi: ClassVar[bool] = True
@@ -46,7 +46,7 @@ class Transformed(OverBase, KnownPMILaw):
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """Map the base's points; they keep their pointwise MI."""
         drawn = self.base.sample(n, rng)
-        return Sample(self.forward(drawn.x, "x"), self.forward(drawn.y, "y"), drawn.pmi)
+        return Sample(self.forward(drawn.x, "x"), self.forward(drawn.y, "y"), drawn.pmi, self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array | None:
         """See `JointDistribution.pmi`."""

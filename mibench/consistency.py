@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mibench.estimation import Progress, estimate, one_line
+from mibench.estimating import Estimation
+from mibench.estimation import Progress, one_line, start_of
 from mibench.inputs import Discrete, Pair, UnsupportedError, as_pair, check_supported
-from mibench.interface import Array, InputError
+from mibench.interface import Array, InputError, Kinds, Sample, Shape, are_discrete, kinds_of
 from mibench.registry import EstimatorLike, make_estimator
 
 TOLERANCE = 0.05  # nats from 0, or a ratio's distance from 1: as much as a solved task may err by
@@ -98,20 +99,18 @@ def self_consistency(
         )
     pair = as_pair(x, y, x_discrete, y_discrete)
     check_supported(made, pair)
+    start = start_of(made, seed, device, threads)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     shuffled = rng.permutation(pair.y)
     first, second = rng.permutation(len(pair.x))[: len(pair.x) // 2 * 2].reshape(2, -1)
     added, kinds = _processed(pair, processing)
     errors: dict[str, str] = {}
 
-    def value(left: Array, right: Array, times: int = 1, more: tuple[bool, ...] = ()) -> float:
-        kinds_x, kinds_y = pair.x_discrete * times, pair.y_discrete * times + more
-        found = estimate(
-            left, right, made, seed=seed, x_discrete=kinds_x, y_discrete=kinds_y, device=device, threads=threads
-        )
-        return found.value
+    def value(left: Array, right: Array, times: int = 1, more: Kinds = ()) -> float:
+        shape = Shape(len(left), pair.shape.x * times, pair.shape.y * times + more)
+        return Estimation(made, Sample(left, right, declared=shape), start).estimate().value
 
-    def ask(name: str, left: Array, right: Array, times: int = 1, more: tuple[bool, ...] = ()) -> float | None:
+    def ask(name: str, left: Array, right: Array, times: int = 1, more: Kinds = ()) -> float | None:
         try:
             found = value(left, right, times, more)
             if not math.isfinite(found):
@@ -134,16 +133,16 @@ def self_consistency(
     )
 
 
-def _processed(pair: Pair, processing: Callable[[Array], Array] | None) -> tuple[Array, tuple[bool, ...]]:
-    """Return h(Y) and whether each of its columns is discrete; see `self_consistency`."""
-    discrete = np.array(pair.y_discrete)
+def _processed(pair: Pair, processing: Callable[[Array], Array] | None) -> tuple[Array, Kinds]:
+    """Return h(Y) and the kinds of its columns; see `self_consistency`."""
+    discrete = are_discrete(pair.shape.y)
     if processing is not None:
         added = np.asarray(processing(pair.y.copy()), dtype=np.float64).reshape(len(pair.y), -1)
-        return added, (False,) * added.shape[1]
+        return added, kinds_of(added.shape[1])
     if discrete.all():
-        return pair.y % 2, pair.y_discrete
+        return pair.y % 2, pair.shape.y
     numbers = pair.y[:, ~discrete]
-    return ((numbers - numbers.mean(axis=0)) / numbers.std(axis=0)) ** 2, (False,) * numbers.shape[1]
+    return ((numbers - numbers.mean(axis=0)) / numbers.std(axis=0)) ** 2, kinds_of(numbers.shape[1])
 
 
 def _ratio(upper: float | None, lower: float | None) -> float | None:

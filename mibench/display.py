@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import json
 import math
 import os
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mibench.interface import InputError
-from mibench.registry import short_spec, stored_estimator, write_spec
-from mibench.store import plain
+from mibench.names import estimator_labels
 
-BITS = 1 / math.log(2)
-# Keys of rows and cells whose values are in nats.
-_IN_NATS = frozenset(
-    {
-        "estimate", "low", "high", "truth", "truth_low", "truth_high", "truth_se", "oracle", "null_mean", "null_sd",
-        "mean", "bias", "bias_se", "sd", "rmse", "mae", "oracle_rmse",
-        "mean_width",
-    }
-)  # fmt: skip
+if TYPE_CHECKING:
+    from mibench.scoring.cell import Scores
+
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?([ /].*)?|–")
 _LONG = 40  # a last column that is longer is prose, and wants this much room
 _GAP = "  "
-STALE = "†"  # after the name of an estimator whose rows other code made
-# Distances in the units of the data, or of kernels: bits are nothing to them.
-_NO_INFORMATION = ("hsic", "wasserstein", "wasserstein-2")
-
-
-def unit_of(quantity: str, units: str) -> str:
-    """Say in which unit a quantity is shown: "in nats"; nothing for one that has a unit of its own."""
-    return "" if quantity in _NO_INFORMATION else f"in {units}"
-
-
-def in_units(records: Iterable[Mapping[str, Any]], units: str) -> list[dict[str, Any]]:
-    """Return rows or cells with their information values in "nats" (as they are) or "bits"."""
-    return [_in_bits(record) if units == "bits" else dict(record) for record in records]
-
-
-def _in_bits(record: Mapping[str, Any]) -> dict[str, Any]:
-    if record.get("quantity") in _NO_INFORMATION:
-        return dict(record)
-    return {key: value * BITS if key in _IN_NATS and value is not None else value for key, value in record.items()}
+NOTHING = "–"  # what is not known
 
 
 def terminal_width() -> int | None:
@@ -58,70 +30,105 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def cell_table(cells: Sequence[Mapping[str, Any]], units: str, width: int | None = None) -> str:
+def cell_table(cells: Sequence[Scores], units: str, width: int | None = None) -> str:
     """Lay cells out as a table: truth, bias, spread and cost of every estimator on every task.
 
     Where one line for each cell is wider than `width`, the task goes above the lines of its estimators.
     """
-    varies = any(cell["quantity"] != "mi" for cell in cells)
-    tasks = [
-        {"task": cell["distribution"], "dims": f"{cell['dim_x']} x {cell['dim_y']}", "n": str(cell["n"])}
-        | ({"quantity": cell["quantity"]} if varies else {})
-        | {"truth": number(cell["truth"])}
-        for cell in cells
-    ]
-    asked = next((cell for cell in cells if cell["interval"] is not None), None)
-    scores = [
-        {
-            "mean": number(cell["mean"]),
-            "bias ± se": with_error(cell["bias"], cell["bias_se"]),
-            "sd": number(cell["sd"]),
-            "RMSE": number(cell["rmse"]),
-            "oracle": number(cell["oracle_rmse"]),
-            "efficiency": number(cell["efficiency"], "{:.2f}"),
-            **({} if asked is None else {"coverage": _coverage(cell), "width": number(cell["mean_width"])}),
-            "ok": f"{cell['ok']}/{cell['trials']} ok"
-            + "".join(f", {count} {status}" for status, count in cell["failures"].items()),
-            "time": seconds(cell["median_wall_s"]),
-        }
-        for cell in cells
-    ]
-    labels = estimator_labels(cells)
+    asked = [(cell["level"] or 0.0, cell["interval"]) for cell in cells if cell["interval"] is not None]
     caption = f"{units}; oracle = RMSE of the mean pointwise MI of the same samples; time = median wall time of a trial"
-    if asked is not None:
-        share = f"share of the {100 * asked['level']:g}% {asked['interval']} intervals that hold the truth"
+    if asked:
+        level, interval = asked[0]
+        share = f"share of the {100 * level:g}% {interval} intervals that hold the truth"
         caption += f"; coverage = {share}, width = their mean width"
+    varies = {cell["quantity"] for cell in cells} != {"mi"}
+    tasks = [_task_columns(cell, quantity=varies) for cell in cells]
+    scores = [_score_columns(cell, coverage=bool(asked)) for cell in cells]
+    labels = estimator_labels(cells)
     heads = ["estimator", *tasks[0], *scores[0]]
     lines = [[label, *task.values(), *score.values()] for label, task, score in zip(labels, tasks, scores, strict=True)]
     if width is None or max(map(len, table(heads, lines).splitlines())) <= width:
         return table(heads, lines, caption, width)
-    groups: dict[str, list[list[str]]] = {}
+    return _table_by_task(labels, tasks, scores, f"{caption}; eff. = efficiency", width)
+
+
+def _table_by_task(
+    labels: Sequence[str],
+    tasks: Sequence[dict[str, str]],
+    scores: Sequence[dict[str, str]],
+    caption: str,
+    width: int,
+) -> str:
+    """Lay cells out with the task above the lines of its estimators."""
+    groups: dict[str, list[list[str] | str]] = {}
     for label, task, score in zip(labels, tasks, scores, strict=True):
-        oracle = score.pop("oracle")
+        title = _title(task, score.pop("oracle"))
         score["ok"] = score["ok"].replace(" ok", "")
-        names = [task.pop("task"), task.pop("dims"), *(f"{key} {value}" for key, value in task.items())]
-        groups.setdefault(f"\n{', '.join(names)}, oracle {oracle}", []).append([label, *score.values()])
-    heads = ["eff." if name == "efficiency" else name for name in ("estimator", *scores[0])]
-    body = itertools.chain.from_iterable([name, *group] for name, group in groups.items())
-    return table(heads, body, f"{caption}; eff. = efficiency", width)
+        groups.setdefault(title, [title]).append([label, *score.values()])
+    heads = ["estimator", *(name.replace("efficiency", "eff.") for name in scores[0])]
+    body = itertools.chain.from_iterable(groups.values())
+    return table(heads, body, caption, width)
+
+
+def _title(task: Mapping[str, str], oracle: str) -> str:
+    """What stands above the lines of a task."""
+    names = [value if key in ("task", "dims") else f"{key} {value}" for key, value in task.items()]
+    return f"\n{', '.join(names)}, oracle {oracle}"
+
+
+def _task_columns(cell: Scores, *, quantity: bool) -> dict[str, str]:
+    columns = {"task": cell["distribution"], "dims": f"{cell['dim_x']} x {cell['dim_y']}", "n": str(cell["n"])}
+    if quantity:
+        columns["quantity"] = cell["quantity"]
+    return columns | {"truth": number(cell["truth"])}
+
+
+def _score_columns(cell: Scores, *, coverage: bool) -> dict[str, str]:
+    columns = {
+        "mean": number(cell["mean"]),
+        "bias ± se": with_error(cell["bias"], cell["bias_se"]),
+        "sd": number(cell["sd"]),
+        "RMSE": number(cell["rmse"]),
+        "oracle": number(cell["oracle_rmse"]),
+        "efficiency": number(cell["efficiency"], "{:.2f}"),
+    }
+    if coverage:
+        columns |= {"coverage": _coverage(cell), "width": number(cell["mean_width"])}
+    return columns | {"ok": ok_of(cell), "time": seconds(cell["median_wall_s"])}
+
+
+def ok_of(cell: Scores) -> str:
+    """Write how many trials of a cell are ok, and how the others ended."""
+    return ", ".join([f"{cell['ok']}/{cell['trials']} ok", *_counted(cell["failures"])])
+
+
+def counts(failures: Mapping[str, int]) -> str:
+    """Write how many trials failed in each way."""
+    return ", ".join(_counted(failures))
+
+
+def _counted(failures: Mapping[str, int]) -> list[str]:
+    return [f"{count} {status}" for status, count in failures.items()]
 
 
 def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int | None = None) -> str:
     """Lay out what several estimators said of one data set."""
     tested = any(record["p_value"] is not None for record in records)
-    levels = [record["level"] for record in records if record["level"] is not None]
-    interval = [f"{100 * levels[0]:g}% interval" if len(set(levels)) == 1 else "interval"] * bool(levels)
-    tests = ["p-value", "permuted"] * tested
-    heads = ["estimator", f"estimate ({units})", *interval, "quantity", "bound", *tests, "time"]
-    body = []
+    levels = {record["level"] for record in records} - {None}
+    interval = f"{100 * max(levels):g}% interval" if len(levels) == 1 else "interval"
+    lines = []
     for record in records:
         value = {"error": "failed", "skipped": "skipped"}.get(record["status"]) or number(record["estimate"])
-        p_value = [number(record["p_value"]), _mean_and_sd(record["null_mean"], record["null_sd"])] * tested
-        bound = "" if record["bound"] == "none" else record["bound"]
-        ends = [_ends(record["low"], record["high"])] * bool(levels)
-        body.append([record["estimator"], value, *ends, record["quantity"], bound, *p_value, seconds(record["wall_s"])])
+        line = {"estimator": record["estimator"], f"estimate ({units})": value}
+        if levels:
+            line[interval] = _ends(record["low"], record["high"])
+        line |= {"quantity": record["quantity"], "bound": "" if record["bound"] == "none" else record["bound"]}
+        if tested:
+            line |= {"p-value": number(record["p_value"])}
+            line |= {"permuted": _mean_and_sd(record["null_mean"], record["null_sd"])}
+        lines.append(line | {"time": seconds(record["wall_s"])})
     caption = "permuted = mean ± sd of the estimates with the rows of Y permuted" if tested else None
-    return table(heads, body, caption, width)
+    return table(list(lines[0]), [list(line.values()) for line in lines], caption, width)
 
 
 def consistency_table(records: Sequence[Mapping[str, Any]], caption: str, units: str, width: int | None = None) -> str:
@@ -145,64 +152,16 @@ def matrix_table(
     """Lay out a matrix of estimates between columns, a block of columns at a time; NaN is left empty."""
     texts = [["" if math.isnan(value) else f"{value:.4f}" for value in line] for line in values]
     label = max(map(len, names))
-    cell = len(_GAP) + max(label, *(len(text) for line in texts for text in line))
-    size = len(names) if width is None else max(1, (width - label) // cell)
-    blocks = []
-    for start in range(0, len(names), size):
-        part = slice(start, start + size)
-        blocks.append(table(["", *names[part]], [[name, *line[part]] for name, line in zip(names, texts, strict=True)]))
-    return "\n\n".join(blocks) + f"\n{caption}"
+    cell = max(label, *(len(text) for line in texts for text in line))
+    parts = []
+    for block in column_blocks(label, [cell] * len(names), width):
+        heads = ["", *(names[j] for j in block)]
+        parts.append(table(heads, [[name, *(line[j] for j in block)] for name, line in zip(names, texts, strict=True)]))
+    return "\n\n".join(parts) + f"\n{caption}"
 
 
-def estimator_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name each cell's estimator, with its parameters that are not at their defaults.
-
-    Where these are not known here, or would give two of them one name, with those that differ between cells of it.
-    """
-    kinds = [(cell["estimator"], json.dumps(plain(cell["params"]), sort_keys=True)) for cell in cells]
-    by_name: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for (name, text), cell in zip(kinds, cells, strict=True):
-        by_name.setdefault(name, {})[text] = cell["params"]
-    labels: dict[tuple[str, str], str] = {}
-    for name, found in by_name.items():
-        short = {text: _short_label(name, text) for text in found}
-        for text, params in found.items():
-            label = short[text]
-            if label is None or list(short.values()).count(label) > 1:
-                differs = {key for key in params for other in found.values() if other.get(key) != params[key]}
-                label = write_spec(name, {key: value for key, value in params.items() if key in differs})
-            labels[name, text] = label
-    return [labels[kind] for kind in kinds]
-
-
-def _short_label(name: str, params: str) -> str | None:
-    """None: no estimator of this name takes these parameters here."""
-    mark = STALE if name.endswith(STALE) else ""
-    estimator = stored_estimator(name.removesuffix(STALE), params)
-    if estimator is None:
-        return None
-    spec = short_spec(estimator)
-    return f"{name}{spec[len(name) - len(mark) :]}"
-
-
-def name_parts(name: str) -> list[str]:
-    """Split the name of an estimator or a task where a line may end: after a space, a bracket, a comma, a hyphen."""
-    return [part for piece in _pieces(name) for part in re.split(r"(?<=[A-Za-z]-)(?=.)", piece)]
-
-
-def _pieces(name: str) -> list[str]:
-    return re.split(r"(?<=[\[,\s])(?=.)", name)
-
-
-def wrap_name(name: str, width: int) -> list[str]:
-    """Break a name into lines of at most `width`, where that can be; after a hyphen only where it must be."""
-    lines = [""]
-    for piece in _pieces(name):
-        for part in [piece] if len(piece.rstrip()) <= width else name_parts(piece):
-            if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
-                lines.append("")
-            lines[-1] += part
-    return [line.rstrip() for line in lines]
+# ---------------------------------------------------------------------------------------------------------------------
+# Texts in columns
 
 
 def table(
@@ -215,67 +174,108 @@ def table(
     """
     lines: list[Sequence[str] | str] = list(body)
     columns = list(zip(heads, *(line for line in lines if not isinstance(line, str)), strict=True))
-    numeric = [any(rest) and all(_NUMBER.fullmatch(text) for text in rest if text) for _, *rest in columns]
+    numeric = [_is_numeric(rest) for _, *rest in columns]
     widths = [max(map(len, column)) for column in columns]
-    if width is not None and not numeric[-1] and widths[-1] > _LONG and _total([*widths[:-1], _LONG]) > width:
-        short: list[Sequence[str] | str] = []
-        for line in lines:
-            if isinstance(line, str):
-                short.append(line)
-            else:
-                below = textwrap.fill(line[-1], width, initial_indent="    ", subsequent_indent="    ")
-                short += [line[:-1], below]
-        return table([*heads[:-1]], short, caption, width)
-    while width is not None and _total(widths) > width:
-        widest = max((j for j, number in enumerate(numeric) if not number), key=widths.__getitem__, default=None)
-        if widest is None or widths[widest] <= len(heads[widest]):
+    if width is not None:
+        if not numeric[-1] and widths[-1] > _LONG and _total([*widths[:-1], _LONG]) > width:
+            return table([*heads[:-1]], _prose_below(lines, width), caption, width)
+        widths = _narrowed(widths, [len(head) for head in heads], numeric, width)
+    shown = aligned([heads, *lines], widths, numeric)
+    if caption is not None:
+        shown.append(filled(caption, width))
+    return "\n".join(shown)
+
+
+def _is_numeric(texts: Sequence[str]) -> bool:
+    return any(texts) and all(_NUMBER.fullmatch(text) for text in texts if text)
+
+
+def _prose_below(lines: Sequence[Sequence[str] | str], width: int) -> Iterator[Sequence[str] | str]:
+    """Move the last text of each line below it."""
+    for line in lines:
+        if isinstance(line, str):
+            yield line
+        else:
+            yield line[:-1]
+            yield textwrap.fill(line[-1], width, initial_indent="    ", subsequent_indent="    ")
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], numeric: Sequence[bool], width: int) -> list[int]:
+    """Take from the widest column of text what is too much, as far as its head allows."""
+    found = list(widths)
+    texts = [j for j, is_number in enumerate(numeric) if not is_number]
+    while texts and _total(found) > width:
+        widest = max(texts, key=found.__getitem__)
+        if found[widest] <= least[widest]:
             break
-        widths[widest] -= 1
+        found[widest] -= 1
+    return found
+
+
+def aligned(lines: Iterable[Sequence[str] | str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
+    """Lay lines out in columns of these widths: to the right, or to the left and wrapped; a text stands as it is."""
     shown = []
-    for line in [heads, *lines]:
+    for line in lines:
         if isinstance(line, str):
             shown.append(line)
             continue
         cells = [
-            [text] if number else textwrap.wrap(text, size, break_on_hyphens=False) or [""]
-            for text, number, size in zip(line, numeric, widths, strict=True)
+            [text] if is_right else textwrap.wrap(text, size, break_on_hyphens=False) or [""]
+            for text, is_right, size in zip(line, right, widths, strict=True)
         ]
         for parts in itertools.zip_longest(*cells, fillvalue=""):
-            aligned = [
-                part.rjust(size) if number else part.ljust(size)
-                for part, number, size in zip(parts, numeric, widths, strict=True)
+            placed = [
+                part.rjust(size) if is_right else part.ljust(size)
+                for part, is_right, size in zip(parts, right, widths, strict=True)
             ]
-            shown.append(_GAP.join(aligned).rstrip())
-    if caption is not None:
-        shown.append(caption if width is None else textwrap.fill(caption, width))
-    return "\n".join(shown)
+            shown.append(_GAP.join(placed).rstrip())
+    return shown
+
+
+def column_blocks(first: int, sizes: Sequence[int], width: int | None) -> list[list[int]]:
+    """Split columns into blocks that fit into `width` beside the first column, which is repeated in each."""
+    blocks: list[list[int]] = [[]]
+    for j, size in enumerate(sizes):
+        if blocks[-1] and width is not None and _total([first, *(sizes[i] for i in blocks[-1]), size]) > width:
+            blocks.append([])
+        blocks[-1].append(j)
+    return blocks
+
+
+def filled(text: str, width: int | None) -> str:
+    """Break a text into lines, where there is a width to keep."""
+    return text if width is None else textwrap.fill(text, width)
 
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Values
+
+
 def number(value: float | None, form: str = "{:.4f}") -> str:
     """Write a value, or a dash for none."""
-    return "–" if value is None else form.format(value)
+    return NOTHING if value is None else form.format(value)
 
 
 def with_error(value: float | None, error: float | None) -> str:
     """Write a signed value and its standard error, where there is one."""
     if value is None:
-        return "–"
+        return NOTHING
     return f"{value:+.4f}" if error is None else f"{value:+.4f} ± {error:.4f}"
 
 
 def _mean_and_sd(mean: float | None, sd: float | None) -> str:
-    return "–" if mean is None or sd is None else f"{mean:.4f} ± {sd:.4f}"
+    return NOTHING if mean is None or sd is None else f"{mean:.4f} ± {sd:.4f}"
 
 
 def _ends(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+    return NOTHING if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
-def _coverage(cell: Mapping[str, Any]) -> str:
+def _coverage(cell: Scores) -> str:
     """Write a coverage, with the number of intervals that it is of where some trials have none."""
     known = cell["coverage"] is not None  # intervals about an unknown truth hold it, or do not: nobody can tell
     some = f" of {cell['intervals']}" if known and cell["intervals"] < cell["ok"] else ""
@@ -285,31 +285,10 @@ def _coverage(cell: Mapping[str, Any]) -> str:
 def seconds(value: float | None) -> str:
     """Write a duration with a sensible number of digits."""
     if value is None:
-        return "–"
+        return NOTHING
     if value < 1:
         return f"{value * 1000:.1f} ms" if value < 0.1 else f"{value * 1000:.0f} ms"
     return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
-
-
-def to_json(value: Any) -> str:
-    """Write JSON in which no number is infinite or NaN."""
-    return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
-
-
-def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Write records as CSV; lists and mappings as JSON in their field."""
-    if not records:
-        return ""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(map(_flat, records))
-    return out.getvalue().rstrip("\n")
-
-
-def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Write lists and mappings as JSON."""
-    return {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in record.items()}
 
 
 def check_folder(path: Path) -> None:
@@ -335,15 +314,3 @@ def write_file(path: Path, content: bytes) -> None:
         if whole:
             part.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def to_parquet(records: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write records as parquet; lists and mappings as JSON text."""
-    import pandas as pd
-
-    try:
-        pd.DataFrame([_flat(record) for record in records]).to_parquet(path)
-    except ImportError as error:
-        raise InputError("writing .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
-    except OSError as error:
-        raise InputError(f"the output cannot be written: {error}") from error

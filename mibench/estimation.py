@@ -8,29 +8,28 @@ they are shown.
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mibench import registry
+from mibench.estimating import Estimation, Start, points_apart, points_together
 from mibench.inputs import (
     Discrete,
     UnsupportedError,
     about_kinds,
     as_columns,
     as_pair,
-    check_estimate,
     check_finite,
-    check_supported,
     constant_columns,
 )
-from mibench.interface import Array, Context, Estimate, Estimator, InputError, kind_of
-from mibench.intervals import check_interval, with_interval
+from mibench.interface import Estimate, Estimator, InputError, Interval, Sample, Shape
+from mibench.intervals import check_interval
 from mibench.provenance import has_gpu_files, usable_cores
 from mibench.registry import EstimatorLike, make_estimator
 
@@ -85,10 +84,8 @@ def estimate(
     """
     made = make_estimator(estimator, **parameters)
     pair = as_pair(x, y, x_discrete, y_discrete)
-    check_supported(made, pair)
-    fresh = _starts(made, seed, device, threads, interval=interval, level=level)
-    found = check_estimate(made, made.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
-    return with_interval(made, found, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
+    start = start_of(made, seed, device, threads, check_interval(interval, level))
+    return Estimation(made, pair, start).estimate()
 
 
 @dataclass(frozen=True)
@@ -134,29 +131,32 @@ def estimate_many(
         raise InputError("no estimator is named; `mibench list estimators` shows all")
     made = [make_estimator(spec) for spec in estimators]
     pair = as_pair(x, y, x_discrete, y_discrete)
-    starts = [_starts(one, seed, device, threads, interval=interval, level=level) for one in made]
+    asked = check_interval(interval, level)
+    estimations = [Estimation(one, pair, start_of(one, seed, device, threads, asked)) for one in made]
     outcomes = []
-    for spec, one, fresh in zip(estimators, made, starts, strict=True):
-        result, error = None, None
-        status: Status = "ok"
-        start = time.perf_counter()
-        try:
-            check_supported(one, pair)
-            result = check_estimate(one, one.estimate(pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete)))
-        except UnsupportedError as reason:
-            status, error = "skipped", str(reason)
-        except (Exception, SystemExit) as failure:  # one estimator must not lose the others
-            status, error = "error", one_line(failure)
-        wall_s = 0.0 if status == "skipped" else time.perf_counter() - start
-        if result is not None:
-            if not math.isfinite(result.value):
-                status, error = "nonfinite", f"the estimate is {result.value}"
-            result = with_interval(one, result, pair.x, pair.y, fresh(pair.x_discrete, pair.y_discrete))
-        name = spec if isinstance(spec, str) else registry.full_spec(one)
-        outcomes.append(Outcome(name, one, result, status, error, wall_s))
+    for spec, one in zip(estimators, estimations, strict=True):
+        name = spec if isinstance(spec, str) else registry.full_spec(one.estimator)
+        outcomes.append(_outcome(name, one))
         if progress is not None:
             progress(len(outcomes), len(made))
     return outcomes
+
+
+def _outcome(name: str, estimation: Estimation) -> Outcome:
+    """Estimate; a failure is an outcome, too: one estimator must not lose the others."""
+    begun = time.perf_counter()
+    try:
+        estimation.check()
+        found = estimation.point()
+    except UnsupportedError as reason:
+        return Outcome(name, estimation.estimator, None, "skipped", str(reason), 0.0)
+    except (Exception, SystemExit) as failure:
+        spent = time.perf_counter() - begun
+        return Outcome(name, estimation.estimator, None, "error", one_line(failure), spent)
+    spent = time.perf_counter() - begun
+    status: Status = "ok" if math.isfinite(found.value) else "nonfinite"
+    error = None if status == "ok" else f"the estimate is {found.value}"
+    return Outcome(name, estimation.estimator, estimation.with_interval(found), status, error, spent)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -203,8 +203,8 @@ def permutation_test(
     _check_whole("permutations", permutations, 1)
     made = make_estimator(estimator, **parameters)
     pair = as_pair(x, y, x_discrete, y_discrete)
-    check_supported(made, pair)
-    fresh = _starts(made, seed, device, threads)
+    observation = Estimation(made, pair, start_of(made, seed, device, threads))
+    observation.check()
     shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     results: dict[int, Estimate] = {}
     total = 1 + permutations  # the data as they are come first, through the same code: ties stay ties
@@ -212,9 +212,9 @@ def permutation_test(
     for start in range(0, total, size):
         block = range(start, min(start + size, total))
         ys = [pair.y if b == 0 else shuffle.permutation(pair.y) for b in block]
-        contexts = [fresh(pair.x_discrete, pair.y_discrete) for _ in block]
-        for index, result in made.estimate_batch([pair.x] * len(ys), ys, contexts):
-            results[start + index] = check_estimate(made, result)
+        batch = [dataclasses.replace(observation, sample=dataclasses.replace(pair, y=permuted)) for permuted in ys]
+        for index, result in points_together(batch):
+            results[start + index] = result
             if progress is not None:
                 progress(len(results), total)
     observed = results[0].value
@@ -282,29 +282,28 @@ def pairwise(
     if n < 2 or count < 2:
         raise InputError(f"the table has {n} rows and {count} columns; at least 2 of each are needed")
     check_finite(columns.values, "the table", columns.names)
-    fresh = _starts(made, seed, device, threads)
+    start = start_of(made, seed, device, threads)
     names = columns.names or tuple(map(str, range(count)))
     constant = set(constant_columns(columns.values).tolist())
     singles = [np.ascontiguousarray(columns.values[:, [j]]) for j in range(count)]
-    kinds = [(flag,) for flag in columns.discrete]
     pairs = [(i, j) for i in range(count) for j in range(count) if i < j or (i > j and not made.facts.symmetric)]
+    shapes = {(i, j): Shape(n, (columns.kinds[i],), (columns.kinds[j],)) for i, j in pairs}
     cells: dict[tuple[int, int], Estimate] = {}
     reasons: dict[tuple[int, int], str] = {}
     failed: dict[tuple[int, int], str] = {}
-    alike: dict[tuple[bool, bool], list[tuple[int, int]]] = {}  # a batch has columns of one kind
+    alike: dict[Shape, list[tuple[int, int]]] = {}  # a batch has columns of one kind
     for i, j in pairs:
-        reason = made.unsupported(n, 1, 1, kinds[i], kinds[j])
+        reason = made.unsupported(shapes[i, j])
         if reason is None and {i, j} & constant:
             reason = f"column {names[min({i, j} & constant)]!r} is constant"
         if reason is None:
-            alike.setdefault(kinds[i] + kinds[j], []).append((i, j))
+            alike.setdefault(shapes[i, j], []).append((i, j))
         else:
             reasons[i, j] = reason
-    batches = [some[start : start + _BATCH] for some in alike.values() for start in range(0, len(some), _BATCH)]
+    batches = [some[first : first + _BATCH] for some in alike.values() for first in range(0, len(some), _BATCH)]
     for batch in batches:
-        xs, ys = [singles[i] for i, _ in batch], [singles[j] for _, j in batch]
-        of_x, of_y = (kinds[column] for column in batch[0])
-        for index, result in _each(made, xs, ys, functools.partial(fresh, of_x, of_y)):
+        samples = [Sample(singles[i], singles[j], declared=shapes[i, j]) for i, j in batch]
+        for index, result in points_apart([Estimation(made, sample, start) for sample in samples]):
             if not isinstance(result, Estimate):
                 failed[batch[index]] = one_line(result)
             elif not math.isfinite(result.value):
@@ -319,9 +318,9 @@ def pairwise(
         reasons |= {(j, i): reason for (i, j), reason in reasons.items()}
         failed |= {(j, i): reason for (i, j), reason in failed.items()}
     rows = tuple(tuple(cells.get((i, j)) for j in range(count)) for i in range(count))
-    found = {(kinds[i], kinds[j]) for i, j in pairs}
-    refused = any(kind_of(*one) not in made.facts.supports for one in found)
-    hint = "; ".join(about_kinds(made, n, found, columns.labels)) if refused else ""
+    found = set(shapes.values())
+    refused = any(shape.kind not in made.facts.supports for shape in found)
+    hint = "; ".join(about_kinds(made, found, columns.labels)) if refused else ""
     return PairwiseMatrix(names, rows, reasons, hint, frozenset(failed))
 
 
@@ -334,50 +333,23 @@ def bits(nats: float) -> float:
     return nats / math.log(2.0)
 
 
-def _starts(
-    estimator: Estimator,
-    seed: int,
-    device: str,
-    threads: int | None,
-    *,
-    interval: str | None = None,
-    level: float | None = None,
-) -> Callable[[tuple[bool, ...], tuple[bool, ...]], Context]:
-    """Check what is asked for, and return a maker of contexts that all start from the same seed."""
+def start_of(
+    estimator: Estimator, seed: int, device: str, threads: int | None, interval: Interval | None = None
+) -> Start:
+    """Check seed, device and threads as a user gives them; return what the estimate starts from."""
     _check_whole("seed", seed, 0)
     if threads is not None:
         _check_whole("threads", threads, 1)
-    level = check_interval(interval, level)
     found = _device(estimator, device)
     # Training waits for all threads after every small operation: on a machine with other work two threads took 2 to 5
     # times the CPU seconds of one, and as many times as long.
     many = threads or (1 if estimator.facts.trains and found == "cpu" else usable_cores())
-    return lambda x_discrete, y_discrete: Context(
-        np.random.default_rng(seed), found, many, level, interval, x_discrete, y_discrete
-    )
+    return Start(seed, found, many, interval)
 
 
 def _check_whole(name: str, value: object, low: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < low:
         raise InputError(f"{name} = {value!r} is not accepted; give a whole number >= {low}")
-
-
-def _each(
-    estimator: Estimator, xs: list[Array], ys: list[Array], fresh: Callable[[], Context]
-) -> Iterator[tuple[int, Estimate | Exception | SystemExit]]:
-    """Run a batch; where it fails, run what is left one by one, so that a failure costs one estimate."""
-    done = set()
-    try:
-        for index, result in estimator.estimate_batch(xs, ys, [fresh() for _ in xs]):
-            checked = check_estimate(estimator, result)
-            done.add(index)
-            yield index, checked
-    except (Exception, SystemExit):
-        for index in set(range(len(xs))) - done:
-            try:
-                yield index, check_estimate(estimator, estimator.estimate(xs[index], ys[index], fresh()))
-            except (Exception, SystemExit) as failure:
-                yield index, failure
 
 
 def _device(estimator: Estimator, device: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from mibench.inputs import as_columns, stray_text
 from mibench.interface import InputError
 from mibench.registry import nearest
+from mibench.rows.files import read_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,16 +164,6 @@ def _read_text(path: Path, name: str, separator: str) -> pd.DataFrame:
     return table.add_prefix(name) if nameless else table
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a .parquet file, for which a library is needed that may not be here."""
-    import pandas as pd
-
-    try:
-        return pd.read_parquet(path)
-    except ImportError as error:
-        raise InputError("reading .parquet needs pyarrow: pip install 'mibench[parquet]'") from error
-
-
 def _read_arrays(path: Path, name: str, chosen: str) -> pd.DataFrame:
     import pandas as pd
 
@@ -237,7 +228,7 @@ def select_pair(
     """
     left, right = select(table, x), select(table, y)
     for shared in left.columns[left.columns.isin(right.columns)]:
-        if not all(as_columns(left[[shared]], "x").discrete):
+        if "continuous" in as_columns(left[[shared]], "x").kinds:
             raise InputError(
                 f"column {str(shared)!r} is in both x and y: a continuous column has infinite MI with itself; "
                 "leave it out of one, or declare it discrete"

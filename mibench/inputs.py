@@ -1,9 +1,9 @@
 """A user's own data: arrays, tensors and tables, checked once at the door.
 
 `as_columns` and `as_pair` turn what Python users have into float64 columns, each of them continuous or discrete; what
-`mibench.files` reads goes the same way. `check_pair` is the contract that every estimator relies on. Whatever cannot be
-used raises an `InputError` of one line. Rows are counted from 0, and x and y are paired by position: an index of a
-pandas object is not looked at.
+`mibench.files` reads goes the same way. `check_data` and `check_supported` are the contract that every estimator relies
+on. Whatever cannot be used raises an `InputError` of one line. Rows are counted from 0, and x and y are paired by
+position: an index of a pandas object is not looked at.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.interface import Array, Estimate, Estimator, EstimatorFacts, InputError, kind_of
+from mibench.interface import Array, Estimate, Estimator, EstimatorFacts, InputError, Kinds, Sample, Shape, kinds_of
 from mibench.registry import estimators, make_estimator, nearest
 
 if TYPE_CHECKING:
@@ -49,21 +49,14 @@ class Columns(NamedTuple):
 
     values: Array
     names: Names
-    discrete: tuple[bool, ...]
+    kinds: Kinds
     labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """Two variables that passed `check_data`: x (n, dim_x), y (n, dim_y), and the kind of each column.
+class Pair(Sample):
+    """Two variables of a user that passed `check_data`; `labels` says of each discrete column what it is."""
 
-    `labels` says of each discrete column what it is.
-    """
-
-    x: Array
-    y: Array
-    x_discrete: tuple[bool, ...]
-    y_discrete: tuple[bool, ...]
     labels: tuple[str, ...] = ()
 
 
@@ -71,7 +64,8 @@ def as_pair(x: Any, y: Any, x_discrete: Discrete = None, y_discrete: Discrete = 
     """Read and check both variables; the arguments are those of `as_columns`."""
     left, right = as_columns(x, "x", x_discrete), as_columns(y, "y", y_discrete)
     check_data(left.values, right.values, left.names, right.names)
-    return Pair(left.values, right.values, left.discrete, right.discrete, left.labels + right.labels)
+    shape = Shape(len(left.values), left.kinds, right.kinds)
+    return Pair(left.values, right.values, declared=shape, labels=left.labels + right.labels)
 
 
 def as_columns(values: Any, name: str, discrete: Discrete = None) -> Columns:
@@ -95,18 +89,22 @@ def as_columns(values: Any, name: str, discrete: Discrete = None) -> Columns:
     table, names = _as_table(values, name)
     if isinstance(table, np.ndarray):
         asked = _asked_kinds(discrete, name, None, table.shape[1])
-        flags = tuple(table.dtype.kind == "b" if kind is None else kind for kind in asked)
+        flags = [table.dtype.kind == "b" if kind is None else kind for kind in asked]
         what = _LABELS["boolean"] if table.dtype.kind == "b" else "declared discrete"
         called = [_called(name, j, None, len(flags)) for j, flag in enumerate(flags) if flag]
         labels = tuple(f"{one} is {what}" for one in called)
-        return Columns(np.ascontiguousarray(table, dtype=np.float64), None, flags, labels)
+        return Columns(np.ascontiguousarray(table, dtype=np.float64), None, _kinds(flags), labels)
     count = table.shape[1]
     asked = _asked_kinds(discrete, name, names, count)
     called = [_called(name, j, names, count) for j in range(count)]
     read = [_read_column(table.iloc[:, j], called[j], asked[j]) for j in range(count)]
-    flags = tuple(what is not None for _, what in read)
+    kinds = _kinds([what is not None for _, what in read])
     labels = tuple(f"{one} is {what}" for one, (_, what) in zip(called, read, strict=True) if what is not None)
-    return Columns(np.stack([column for column, _ in read], axis=1), names, flags, labels)
+    return Columns(np.stack([column for column, _ in read], axis=1), names, kinds, labels)
+
+
+def _kinds(flags: Sequence[bool]) -> Kinds:
+    return tuple("discrete" if flag else "continuous" for flag in flags)
 
 
 def _as_table(values: Any, name: str) -> tuple[Any, Names]:
@@ -211,14 +209,6 @@ def _asked_kinds(discrete: Discrete, name: str, names: Names, count: int) -> tup
 # What every estimator relies on
 
 
-def check_pair(
-    x: Array, y: Array, estimator: Estimator, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-) -> None:
-    """Check that two arrays of shape (n, dim_x) and (n, dim_y) can be used, and by this estimator."""
-    check_data(x, y)
-    check_supported(estimator, Pair(x, y, x_discrete, y_discrete))
-
-
 def check_data(x: Array, y: Array, x_names: Names = None, y_names: Names = None) -> None:
     """Refuse unequal rows, fewer than 2 rows, missing or infinite values, and constant columns."""
     if len(x) != len(y):
@@ -255,29 +245,29 @@ def check_finite(values: Array, name: str, names: Names = None) -> None:
     )
 
 
-def check_supported(estimator: Estimator, pair: Pair) -> None:
+def check_supported(estimator: Estimator, sample: Sample) -> None:
     """Refuse data that this estimator cannot use; where that is for the kinds of columns, say who can."""
-    n, dims, kinds = len(pair.x), (pair.x.shape[1], pair.y.shape[1]), (pair.x_discrete, pair.y_discrete)
-    reason = estimator.unsupported(n, *dims, *kinds)
+    reason = estimator.unsupported(sample.shape)
     if reason is None:
         return
-    others = itertools.product((False, True), repeat=2)
-    if any(estimator.unsupported(n, *dims, (x,) * dims[0], (y,) * dims[1]) is None for x, y in others):
-        reason = "; ".join([reason, *about_kinds(estimator, n, [kinds], pair.labels)])
+    if any(estimator.unsupported(other) is None for other in _other_kinds(sample.shape)):
+        labels = sample.labels if isinstance(sample, Pair) else ()
+        reason = "; ".join([reason, *about_kinds(estimator, [sample.shape], labels)])
     raise UnsupportedError(f"{estimator.label()}: {reason}")
 
 
-def about_kinds(
-    estimator: Estimator,
-    n: int,
-    kinds: Collection[tuple[tuple[bool, ...], tuple[bool, ...]]],
-    labels: tuple[str, ...],
-) -> list[str]:
-    """Say which columns are labels, and which estimators of the same quantity take n rows of all these kinds.
+def _other_kinds(shape: Shape) -> Iterator[Shape]:
+    """Yield the shapes of the same size with columns of one kind in X and of one in Y."""
+    for x, y in itertools.product((False, True), repeat=2):
+        yield Shape(shape.n, kinds_of(shape.dim_x, discrete=x), kinds_of(shape.dim_y, discrete=y))
+
+
+def about_kinds(estimator: Estimator, shapes: Collection[Shape], labels: tuple[str, ...]) -> list[str]:
+    """Say which columns are labels, and which estimators of the same quantity take data of all these shapes.
 
     The nearest come first: those of the same family, then one of each other.
     """
-    facts, needed = estimator.facts, {kind_of(*one) for one in kinds}
+    facts, needed = estimator.facts, {shape.kind for shape in shapes}
     others = [entry.facts for entry in estimators.entries().values() if isinstance(entry.facts, EstimatorFacts)]
     others.sort(key=lambda other: (other.family != facts.family, other.trains != facts.trains, other.name))
     found: dict[str, str] = {}  # names, with their families
@@ -288,7 +278,7 @@ def about_kinds(
             continue
         with contextlib.suppress(InputError):  # of another package, and cannot be imported
             made = make_estimator(other.example or other.name)
-            if all(made.unsupported(n, len(x), len(y), x, y) is None for x, y in kinds):
+            if all(made.unsupported(shape) is None for shape in shapes):
                 found[other.name] = other.family
     words = {"continuous": "numbers alone", "discrete": "labels alone", "mixed": "labels beside numbers"}
     what = words[needed.pop()] if len(needed) == 1 else "numbers and labels"

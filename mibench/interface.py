@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Bound = Literal["lower", "upper", "none"]
 Scalar = float | int | str | bool | None
+ColumnKind = Literal["continuous", "discrete"]
+Kinds = tuple[ColumnKind, ...]
 
 
 class InputError(ValueError):
@@ -34,6 +36,66 @@ class InputError(ValueError):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Data
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many points there are, and the kind of each column of X, Y and Z.
+
+    A discrete column takes countably many values: labels, or counts. Z has columns only where something is conditioned
+    on.
+    """
+
+    n: int
+    x: Kinds
+    y: Kinds
+    z: Kinds = ()
+
+    @classmethod
+    def continuous(cls, n: int, dim_x: int, dim_y: int) -> Self:
+        """Return a shape without discrete columns."""
+        return cls(n, kinds_of(dim_x), kinds_of(dim_y))
+
+    @property
+    def dim_x(self) -> int:
+        """Columns of X."""
+        return len(self.x)
+
+    @property
+    def dim_y(self) -> int:
+        """Columns of Y."""
+        return len(self.y)
+
+    @property
+    def dim_z(self) -> int:
+        """Columns of Z."""
+        return len(self.z)
+
+    @property
+    def kind(self) -> Literal["continuous", "discrete", "mixed"]:
+        """What all columns are together, as `EstimatorFacts.supports` names it."""
+        kinds = {*self.x, *self.y, *self.z}
+        if len(kinds) > 1:
+            return "mixed"
+        return "discrete" if "discrete" in kinds else "continuous"
+
+    def with_points(self, n: int) -> Self:
+        """Return the same columns with another number of points."""
+        return dataclasses.replace(self, n=n)
+
+    def swapped(self) -> Self:
+        """Return the shape with X and Y exchanged."""
+        return dataclasses.replace(self, x=self.y, y=self.x)
+
+
+def kinds_of(dim: int, *, discrete: bool = False) -> Kinds:
+    """Return the kinds of so many columns that are alike."""
+    return ("discrete" if discrete else "continuous",) * dim
+
+
+def are_discrete(kinds: Kinds) -> NDArray[np.bool_]:
+    """Return one bool per column: a mask of the discrete ones."""
+    return np.array([kind == "discrete" for kind in kinds], dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +109,19 @@ class Sample:
     pmi
         Pointwise mutual information log p(x,y) / (p(x) p(y)) of each pair in nats, shape (n,); None where the density
         is not known. Its mean is the best unbiased guess that knows the density: the oracle.
+    declared
+        The shape with the kinds of the columns, `JointDistribution.sample_shape(n)`; None where all are continuous.
     """
 
     x: Array
     y: Array
     pmi: Array | None = None
+    declared: Shape | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """N and the kinds of the columns: continuous where nothing else is declared."""
+        return self.declared or Shape.continuous(len(self.x), self.x.shape[1], self.y.shape[1])
 
 
 @dataclass(frozen=True)
@@ -71,20 +141,30 @@ class GroundTruth:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """An interval that is asked for: the method by which it is found, see `mibench.intervals`, and its coverage."""
+
+    method: str
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
 class Context:
     """What an estimator may use besides the data: its own randomness, a device, threads, and the kind of each column.
 
-    `x_discrete` and `y_discrete` hold one bool per column; None means that all columns are continuous. `level` and
-    `method` describe the interval asked for (None: no interval). An estimator draws random numbers from `rng` only.
+    An estimator draws random numbers from `rng` only. `interval` is the one asked for, or None. `shape` holds the kinds
+    of the columns; None means that all are continuous, see `shape_of`.
     """
 
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     device: str = "cpu"
     threads: int = 1
-    level: float | None = None
-    method: str | None = None
-    x_discrete: tuple[bool, ...] | None = None
-    y_discrete: tuple[bool, ...] | None = None
+    interval: Interval | None = None
+    shape: Shape | None = None
+
+    def shape_of(self, x: Array, y: Array) -> Shape:
+        """Return `shape`, or that of the data with all columns continuous where it is None."""
+        return self.shape or Shape.continuous(len(x), x.shape[1], y.shape[1])
 
 
 @dataclass(frozen=True)
@@ -422,27 +502,18 @@ class Estimator(Configurable, ABC):
         for index, (x, y, context) in enumerate(zip(xs, ys, contexts, strict=True)):
             yield index, self.estimate(x, y, context)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Say why data of this shape cannot be estimated, or return None where it can.
 
-        Extend it (`super().unsupported(...) or ...`) where a parameter sets a limit, such as n > k.
+        Extend it (`super().unsupported(shape) or ...`) where a parameter sets a limit, such as n > k.
         """
-        kind = kind_of(x_discrete, y_discrete)
-        if kind not in self.facts.supports:
-            return f"{kind} columns are not supported (only {', '.join(self.facts.supports)})"
-        if self.facts.max_dim is not None and dim_x + dim_y > self.facts.max_dim:
-            return f"too many dimensions: {dim_x} + {dim_y} > {self.facts.max_dim}"
-        if n < 2:
-            return f"needs at least 2 points, got {n}"
+        if shape.kind not in self.facts.supports:
+            return f"{shape.kind} columns are not supported (only {', '.join(self.facts.supports)})"
+        if self.facts.max_dim is not None and shape.dim_x + shape.dim_y > self.facts.max_dim:
+            return f"too many dimensions: {shape.dim_x} + {shape.dim_y} > {self.facts.max_dim}"
+        if shape.n < 2:
+            return f"needs at least 2 points, got {shape.n}"
         return None
-
-
-def kind_of(x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]) -> Literal["continuous", "discrete", "mixed"]:
-    """Return what the columns of both variables are together, as `EstimatorFacts.supports` names it."""
-    kinds = {*x_discrete, *y_discrete}
-    return "mixed" if len(kinds) == 2 else "discrete" if kinds == {True} else "continuous"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -484,15 +555,9 @@ class JointDistribution(Configurable, ABC):
         @property
         def dim_y(self) -> int: ...
 
-    @property
-    def x_discrete(self) -> tuple[bool, ...]:
-        """One bool per column of X: whether it takes countably many values."""
-        return (False,) * self.dim_x
-
-    @property
-    def y_discrete(self) -> tuple[bool, ...]:
-        """One bool per column of Y: whether it takes countably many values."""
-        return (False,) * self.dim_y
+    def sample_shape(self, n: int) -> Shape:
+        """Return the shape of n pairs: all columns continuous. Override it where some take countably many values."""
+        return Shape.continuous(n, self.dim_x, self.dim_y)
 
     @property
     def version(self) -> str:
@@ -501,7 +566,10 @@ class JointDistribution(Configurable, ABC):
 
     @abstractmethod
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
-        """Draw n independent pairs; the sample carries their pointwise MI where the density is known."""
+        """Draw n independent pairs; the sample carries their pointwise MI where the density is known.
+
+        Where a column is discrete it also carries `sample_shape(n)`, as its `declared`.
+        """
 
     def pmi(self, x: Array, y: Array) -> Array | None:
         """Return log p(x,y) / (p(x) p(y)) in nats of any pairs, shape (n,); None where the density is not known."""

@@ -33,11 +33,11 @@ from typing import Any
 import numpy as np
 
 from mibench.inputs import check_data
-from mibench.interface import Array, Context, Estimate, Estimator, InputError
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Interval
 from mibench.registry import nearest
 
 METHODS = ("subsample", "jackknife")
-DEFAULT_LEVEL = 0.95
+DEFAULT_LEVEL = Interval.level
 VERSION = "1"  # raised whenever the same data and seed can give another interval
 
 _ACCEPTED = f"accepted: {', '.join(METHODS)}"
@@ -46,8 +46,8 @@ _GROUPS = 10
 _BATCH_BYTES = 2**28  # what the parts handed to `estimate_batch` at once may take
 
 
-def check_interval(method: str | None, level: Any) -> float | None:
-    """Return the level of the interval that is asked for, None where none is; refuse what is not accepted."""
+def check_interval(method: str | None, level: Any) -> Interval | None:
+    """Return the interval that is asked for, None where none is; refuse what is not accepted."""
     if method is None:
         if level is not None:
             raise InputError(f"level {level} is that of an interval, and none is asked for; {_ACCEPTED}")
@@ -55,38 +55,38 @@ def check_interval(method: str | None, level: Any) -> float | None:
     if method not in METHODS:
         raise InputError(f"unknown interval {method!r}{nearest(method, list(METHODS))}; {_ACCEPTED}")
     if level is None:
-        return DEFAULT_LEVEL
+        return Interval(method)
     if not isinstance(level, int | float) or not 0 < level < 1:
         raise InputError(f"level {level!r} is not accepted; give a number between 0 and 1, such as 0.95")
-    return float(level)
+    return Interval(method, float(level))
 
 
 def with_interval(estimator: Estimator, estimate: Estimate, x: Array, y: Array, context: Context) -> Estimate:
-    """Return the estimate with the interval that `context.method` and `context.level` ask for.
+    """Return the estimate with the interval that `context.interval` asks for.
 
     `context` is as it was when the estimate began, so that the groups depend on the seed alone and not on how much
     randomness the estimator used. Where a part cannot be estimated there is a warning in place of the interval.
     An estimator's own interval is replaced where one is asked for, and kept where none is.
     """
-    if context.method is None:
+    asked = context.interval
+    if asked is None:
         return estimate
-    level = DEFAULT_LEVEL if context.level is None else context.level
     try:
         if not math.isfinite(estimate.value):
             raise InputError("the estimate is not finite")
-        parts, points = _estimate_parts(estimator, x, y, context)
+        parts, points = _estimate_parts(estimator, x, y, context, asked.method)
     except Exception as error:  # the estimate itself is not lost with its interval
         reason = str(error) if isinstance(error, InputError) else f"a part failed with {type(error).__name__}: {error}"
         warnings = (*estimate.warnings, "no interval: " + " ".join(reason.split()))
-        return dataclasses.replace(estimate, low=None, high=None, level=level, warnings=warnings)
+        return dataclasses.replace(estimate, low=None, high=None, level=asked.level, warnings=warnings)
     from scipy.special import stdtrit
 
     n, b = len(x), len(x) // _GROUPS
-    scale = math.sqrt(b / n) if context.method == "subsample" else (n - b) / math.sqrt(b * n)
+    scale = math.sqrt(b / n) if asked.method == "subsample" else (n - b) / math.sqrt(b * n)
     spread = float(parts.std(ddof=1)) * scale
-    reach = float(stdtrit(_GROUPS - 1, (1 + level) / 2)) * spread
+    reach = float(stdtrit(_GROUPS - 1, (1 + asked.level) / 2)) * spread
     mean = float(parts.mean())
-    found = {"method": context.method, "parts": _GROUPS, "points": points, "mean": mean, "standard_error": spread}
+    found = {"method": asked.method, "parts": _GROUPS, "points": points, "mean": mean, "standard_error": spread}
     warnings = estimate.warnings
     if abs(mean - estimate.value) > 2 * reach:
         warnings += (
@@ -97,13 +97,13 @@ def with_interval(estimator: Estimator, estimate: Estimate, x: Array, y: Array, 
         estimate,
         low=estimate.value - reach,
         high=estimate.value + reach,
-        level=level,
+        level=asked.level,
         diagnostics={**estimate.diagnostics, "interval": found},
         warnings=warnings,
     )
 
 
-def _estimate_parts(estimator: Estimator, x: Array, y: Array, context: Context) -> tuple[Array, int]:
+def _estimate_parts(estimator: Estimator, x: Array, y: Array, context: Context, method: str) -> tuple[Array, int]:
     """Estimate the groups, or what is left without each; returns the values and the number of points of each."""
     n = len(x)
     if n < 2 * _GROUPS:
@@ -111,15 +111,13 @@ def _estimate_parts(estimator: Estimator, x: Array, y: Array, context: Context) 
     # A stream of its own: the estimator may draw from the start of this one.
     rng = np.random.default_rng(context.rng.integers(2**63, size=4))
     groups = rng.permutation(n)[: n - n % _GROUPS].reshape(_GROUPS, -1)
-    chosen = list(groups if context.method == "subsample" else (np.delete(np.arange(n), group) for group in groups))
+    chosen = list(groups if method == "subsample" else (np.delete(np.arange(n), group) for group in groups))
     points = len(chosen[0])
-    x_discrete, y_discrete = (
-        kinds or (False,) * values.shape[1] for kinds, values in ((context.x_discrete, x), (context.y_discrete, y))
-    )
-    reason = estimator.unsupported(points, x.shape[1], y.shape[1], x_discrete, y_discrete)
+    shape = context.shape_of(x, y).with_points(points)
+    reason = estimator.unsupported(shape)
     if reason is not None:
         raise InputError(f"parts of {points} points: {reason}")
-    plain = dataclasses.replace(context, level=None, method=None)
+    plain = dataclasses.replace(context, interval=None, shape=shape)
     contexts = [dataclasses.replace(plain, rng=stream) for stream in rng.spawn(_GROUPS)]
     values = np.full(_GROUPS, math.nan)
     size = max(1, _BATCH_BYTES * n // (points * (x.nbytes + y.nbytes)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mibench import intervals, suites
-from mibench.interface import Estimator, InputError, JointDistribution, parameters_of
+from mibench.interface import Estimator, InputError, Interval, JointDistribution, parameters_of
 from mibench.provenance import code_hash
 from mibench.registry import (
     DistributionLike,
@@ -41,8 +41,7 @@ class Task:
 class Trial:
     """One estimate to make: an estimator on n points of a task, with one seed for the data and the initialisation.
 
-    `interval` and `level` are the method and the nominal coverage of the interval asked for, or None. `skip` is the
-    reason why the estimator cannot run on this task, or None.
+    `interval` is the one asked for, or None. `skip` is the reason why the estimator cannot run on this task, or None.
     """
 
     estimator: Estimator
@@ -50,13 +49,12 @@ class Trial:
     n: int
     seed: int
     device: str
-    interval: str | None = None
-    level: float | None = None
+    interval: Interval | None = None
 
     @functools.cached_property
     def run_key(self) -> str:
         """Hash of everything that determines the estimate, except for the code."""
-        asked = {"interval": self.interval, "level": self.level, "interval_version": intervals.VERSION}
+        asked = self._interval_columns | {"interval_version": intervals.VERSION}
         return _digest(
             {
                 **_estimator_identity(self.estimator),
@@ -69,6 +67,13 @@ class Trial:
             }
         )
 
+    @property
+    def _interval_columns(self) -> dict[str, Any]:
+        """The interval as rows and keys spell it."""
+        if self.interval is None:
+            return {"interval": None, "level": None}
+        return {"interval": self.interval.method, "level": self.interval.level}
+
     @functools.cached_property
     def code(self) -> str:
         """Hash of the source that computes the estimate: rows of other code are stale."""
@@ -77,8 +82,7 @@ class Trial:
     @functools.cached_property
     def skip(self) -> str | None:
         """Why this trial cannot run, or None."""
-        law = self.task.distribution
-        return self.estimator.unsupported(self.n, law.dim_x, law.dim_y, law.x_discrete, law.y_discrete)
+        return self.estimator.unsupported(self.task.distribution.sample_shape(self.n))
 
     def data_seed(self) -> np.random.SeedSequence:
         """Randomness of the sample: the same for every estimator, so that comparisons are paired."""
@@ -103,8 +107,7 @@ class Trial:
             "dim_y": law.dim_y,
             "n": self.n,
             "seed": self.seed,
-            "interval": self.interval,
-            "level": self.level,
+            **self._interval_columns,
             "quantity": self.estimator.quantity,
             "bound": self.estimator.bound,
             "device": self.device,
@@ -118,15 +121,14 @@ def make_trials(
     seeds: Sequence[int],
     device: str,
     *,
-    interval: str | None = None,
-    level: float | None = None,
+    interval: Interval | None = None,
 ) -> list[Trial]:
     """Cross estimators, tasks, sample sizes and seeds; a trial that is named twice is planned once.
 
-    `device` is "cpu" or "cuda"; estimators that cannot use it run on the CPU. `interval` and `level` are as in `Trial`.
+    `device` is "cpu" or "cuda"; estimators that cannot use it run on the CPU. `interval` is as in `Trial`.
     """
     return distinct(
-        Trial(estimator, task, n, seed, device if device in estimator.facts.devices else "cpu", interval, level)
+        Trial(estimator, task, n, seed, device if device in estimator.facts.devices else "cpu", interval)
         for estimator in estimators
         for task in tasks
         for n in ns

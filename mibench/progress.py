@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mibench.rows.row import Row
 
 _PLAIN_EVERY_S = 10.0
 
@@ -57,7 +59,7 @@ class ProgressDisplay:
         while self.done < done:
             self.advance()
 
-    def ended(self, row: dict[str, Any]) -> None:
+    def ended(self, row: Row) -> None:
         """Count one row."""
         self.failed += row["status"] not in ("ok", "skipped")
         self.advance()

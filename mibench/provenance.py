@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import mibench
-from mibench.interface import Configurable
+from mibench.interface import Configurable, InputError
 
 _ROOMS = ("mibench.estimators.", "mibench.distributions.", "mibench.training.")
 _MIBENCH = Path(mibench.__file__).parents[1]
@@ -32,8 +32,8 @@ def code_hash(*owners: Configurable) -> str:
     """Hash the source of the owners' modules and of the machinery that they import.
 
     Machinery is every module of `mibench.estimators`, `mibench.distributions` and `mibench.training`, and for code from
-    elsewhere what lies in its own package or beside its file. The harness and the libraries are not part of it: they are
-    in `environment`.
+    elsewhere what lies in its own package or beside its file; and the files that these name in `DATA_FILES`. The
+    harness and the libraries are not part of it: they are in `environment`.
     """
     parts = []
     for owner in owners:
@@ -66,7 +66,10 @@ def _file(module: str) -> Path | None:
 
 
 def _module_sources(module: str, path: Path) -> Iterator[bytes]:
-    """Sources of a module, and of all that it imports from the rooms of mibench, its own package or its folder."""
+    """Sources of a module, and of all that it imports from the rooms of mibench, its own package or its folder.
+
+    A file that one of them names in `DATA_FILES` counts by its hash.
+    """
     root = path.parents[module.count(".") + (path.name == "__init__.py")]
     package = module.partition(".")[0] + "." if "site-packages" in path.parts else ""
     sources: dict[str, bytes] = {}
@@ -74,7 +77,9 @@ def _module_sources(module: str, path: Path) -> Iterator[bytes]:
     while waiting:
         name, source = waiting.popitem()
         sources[name] = source.read_bytes().replace(b"\r\n", b"\n")
-        for imported in _imports(name if source.name == "__init__.py" else name.rpartition(".")[0], sources[name]):
+        tree = ast.parse(sources[name])
+        sources |= {f"{name}/{file}": _data(source, file) for file in _data_files(source, tree)}
+        for imported in _imports(name if source.name == "__init__.py" else name.rpartition(".")[0], tree):
             if imported.startswith(_ROOMS):
                 found = _find(_MIBENCH, imported)
             elif imported.startswith(package) and not imported.startswith("mibench."):
@@ -86,10 +91,31 @@ def _module_sources(module: str, path: Path) -> Iterator[bytes]:
     return (sources[name] for name in sorted(sources))
 
 
-def _imports(package: str, source: bytes) -> set[str]:
+def _data_files(source: Path, tree: ast.Module) -> tuple[str, ...]:
+    """Names of the files beside a module that it reads, such as trained weights: its literal `DATA_FILES`."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["DATA_FILES"]:
+            with contextlib.suppress(ValueError):
+                names = ast.literal_eval(node.value)
+                if isinstance(names, tuple) and all(isinstance(name, str) for name in names):
+                    return names
+            raise InputError(f'{source}: give DATA_FILES as a literal, such as DATA_FILES = ("weights.safetensors",)')
+    return ()
+
+
+def _data(source: Path, name: str) -> bytes:
+    """Hash a file beside a module."""
+    try:
+        with (source.parent / name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise InputError(f"{source} reads {name}, which cannot be read beside it: {error.strerror}") from None
+
+
+def _imports(package: str, tree: ast.Module) -> set[str]:
     """Names of the modules that a source imports, and of what it imports from them."""
     names = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -290,14 +290,14 @@ class Catalogue(Generic[Object]):
         own = {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)}
         if own - {entry.name for entry in dataclasses.fields(cls)}:
             raise InputError(f"{where}: {cls.__name__} has parameters but is no dataclass; add @dataclass(frozen=True)")
-        if issubclass(cls, Estimator):
-            signature = inspect.signature(cls.estimate)
-            try:
-                signature.bind(cls, "x", "y", "context")
-            except TypeError as error:
-                raise InputError(
-                    f"{where}: {cls.__name__} defines estimate{signature}; write `def estimate(self, x, y, context)`"
-                ) from error
+        for name, method in vars(self.base).items():
+            if inspect.isfunction(method) and not name.startswith("_"):
+                _check_signature(cls, name, method, where)
+        if hasattr(cls, "x_discrete") or hasattr(cls, "y_discrete"):  # once the way to say it: labels became numbers
+            raise InputError(
+                f"{where}: {cls.__name__} defines x_discrete or y_discrete; write `def sample_shape(self, n)`, which "
+                "returns Shape(n, kinds of the columns of X, kinds of those of Y)"
+            )
         return cls
 
     def make(self, spec: str | Object | type[Object], **parameters: Any) -> Object:
@@ -324,6 +324,19 @@ class Catalogue(Generic[Object]):
     def resolve(self, text: str) -> str:
         """Replace a task's id by the distribution it stands for; other texts stay as they are."""
         return suites.task_ids().get(text.strip(), text) if self.kind == "distribution" else text
+
+
+def _check_signature(cls: type[Any], name: str, method: Callable[..., Any], where: str) -> None:
+    """Refuse a class that cannot be called as the method of its base class is."""
+    arguments = inspect.signature(method).parameters.values()
+    needed = [argument.name for argument in arguments if argument.default is argument.empty]
+    signature = inspect.signature(getattr(cls, name))
+    try:
+        signature.bind(*needed)
+    except TypeError as error:
+        raise InputError(
+            f"{where}: {cls.__name__} defines {name}{signature}; write `def {name}({', '.join(needed)})`"
+        ) from error
 
 
 def _by_parameter(cls: type[Configurable], owner: str, given: Mapping[str, Any]) -> list[tuple[ParameterInfo, Any]]:

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -26,7 +26,8 @@ from mibench.registry import (
     make_estimator,
     nearest,
 )
-from mibench.store import DEFAULT_STORE, STATUSES, Store, plain
+from mibench.rows.row import STATUSES, Row, plain
+from mibench.rows.store import DEFAULT_STORE, Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ class Watcher(Protocol):
     def begin(self, planned: int, found: int, stale: int) -> None:
         """All trials are planned; `found` of them are stored, `stale` are run again since the code has changed."""
 
-    def ended(self, row: dict[str, Any]) -> None:
+    def ended(self, row: Row) -> None:
         """A trial has ended and its row is stored."""
 
 
@@ -71,7 +72,7 @@ class Request:
 def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     """Turn a request into trials; with notes for the user, and the name of the GPU that they run on."""
     _check_counts(request)
-    level = check_interval(request.interval, request.level)
+    interval = check_interval(request.interval, request.level)
     read_again()
     made = [make_estimator(spec) for spec in _expanded(estimators, request.estimators)]
     groups, notes = _task_groups(request)
@@ -80,7 +81,7 @@ def plan(request: Request) -> tuple[list[Trial], list[str], str | None]:
     for tasks, ns, default_seeds in groups:
         count = default_seeds if request.seeds is None else request.seeds
         seeds = range(request.first_seed, request.first_seed + count)
-        planned += make_trials(made, tasks, ns, seeds, device, interval=request.interval, level=level)
+        planned += make_trials(made, tasks, ns, seeds, device, interval=interval)
     trials = distinct(planned)
     if trials and all(trial.skip for trial in trials):
         first = trials[0]
@@ -141,7 +142,7 @@ def run_trials(
     keep_stale: bool = False,
     gpu: str | None = None,
     watcher: Watcher | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return the rows of all trials, in their order: those stored already, and those run now.
 
     A stored row counts unless its code has changed (then it is stale, and kept only where `keep_stale` says so) or its
@@ -169,7 +170,7 @@ def run_trials(
     return [{**rows[trial.run_key], "distribution": trial.task.name} for trial in trials]
 
 
-def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[dict[str, Any]]:
+def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: str | None) -> Iterator[Row]:
     runnable = [trial for trial in missing if trial.skip is None]
     jobs = resolve_jobs(limits, runnable)
     identity = store.add_environment(environment(resolve_threads(jobs), jobs, gpu))
@@ -179,9 +180,7 @@ def _run_missing(missing: Sequence[Trial], store: Store, limits: Limits, gpu: st
         yield from _stored(ended, store, identity)
 
 
-def _stored(
-    ended: Sequence[tuple[Trial, dict[str, Any]]], store: Store, environment_id: str
-) -> Iterator[dict[str, Any]]:
+def _stored(ended: Sequence[tuple[Trial, Mapping[str, object]]], store: Store, environment_id: str) -> Iterator[Row]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     empty = {"diagnostics": {}, "warnings": [], "environment": environment_id, "created_utc": now}
     if ended:

@@ -86,6 +86,11 @@ def allowed(module: str, imported: str) -> bool:
     if module == "mibench.losses":
         # The bounds as losses: the one part of the harness that shows an estimator family's machinery.
         return imported == "mibench.interface" or within(imported, "mibench.estimators.variational")
+    # Rows become scores, scores a comparison, and these are drawn: never the other way.
+    if within(module, "mibench.scoring", "mibench.compare") and within(imported, "mibench.report", "mibench.display"):
+        return False
+    if within(module, "mibench.scoring") and within(imported, "mibench.compare", "mibench.runner", "mibench.execution"):
+        return False
     # The command line and the public names reach everything; the harness names no estimator and no distribution.
     if module == "mibench" or within(module, "mibench.cli"):
         return True
@@ -117,7 +122,7 @@ def test_imports_form_no_circle() -> None:
 def test_imports_are_read_in_every_spelling() -> None:
     source = """
 import estimators.gaussian
-import numpy, mibench.store as s
+import numpy, mibench.rows.store as s
 from mibench import registry, estimate
 from mibench.estimators.gaussian.cca import CCA
 def f():
@@ -128,7 +133,7 @@ def f():
 """
     assert list(read_imports(source, "mibench.estimators.gaussian")) == [
         "estimators.gaussian",
-        "mibench.store",
+        "mibench.rows.store",
         "mibench.registry",
         "mibench",
         "mibench.estimators.gaussian.cca",
@@ -156,11 +161,16 @@ def test_every_family_may_train() -> None:
         ("mibench.training.loop", "mibench.estimators.variational.critics"),
         ("mibench.training.loop", "mibench.registry"),
         ("mibench.distributions.gaussian", "mibench.training.networks"),
-        ("mibench.store", "mibench.estimators"),
+        ("mibench.rows.store", "mibench.estimators"),
         ("mibench.execution.child", "mibench.distributions.gaussian"),
         ("mibench.scoring", "mibench.cli"),
+        ("mibench.scoring.summary", "mibench.report.tables"),
+        ("mibench.scoring.summary", "mibench.display"),
+        ("mibench.scoring.cell", "mibench.compare"),
+        ("mibench.compare", "mibench.report"),
+        ("mibench.compare", "mibench.display"),
         ("mibench.losses", "mibench.estimators.gaussian.cca"),
-        ("mibench.losses", "mibench.store"),
+        ("mibench.losses", "mibench.rows.store"),
         ("mibench.cli", "estimators.gaussian"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import entropy
 from sklearn.metrics import mutual_info_score
 
-from mibench.interface import Array, Context, InputError
+from mibench.interface import Array, Context, InputError, Shape, kinds_of
 from mibench.registry import make_estimator
 
 CORRECTIONS = ("none", "miller-madow")
@@ -87,7 +87,7 @@ def test_discrete_columns_have_a_cell_per_value() -> None:
     rng = np.random.default_rng(4)
     x = rng.choice([-5.0, 0.0, 0.001, 1e9], (500, 1))  # equal width would merge three of the values
     y = np.where(rng.random((500, 1)) < 0.3, rng.choice([1.0, 2.0, 7.0], (500, 1)), x)
-    estimate = make_estimator("binning", bins=2).estimate(x, y, Context(x_discrete=(True,), y_discrete=(True,)))
+    estimate = make_estimator("binning", bins=2).estimate(x, y, Context(shape=Shape(500, ("discrete",), ("discrete",))))
     assert estimate.value == pytest.approx(mutual_info_score(x[:, 0].astype(str), y[:, 0].astype(str)), abs=1e-12)
     assert estimate.diagnostics["cells_x"] == 4
 
@@ -99,7 +99,7 @@ def test_mixed_columns() -> None:
     y = np.where(kind == 0.1, -y, y)
     cells = [(*cell, value) for cell, value in zip(labels(x, 6, "binning"), kind[:, 0].tolist(), strict=True)]
     expected = mutual_info_score(numbers(cells), numbers(labels(y, 6, "binning")))
-    context = Context(x_discrete=(False, True), y_discrete=(False,))
+    context = Context(shape=Shape(3000, ("continuous", "discrete"), ("continuous",)))
     estimate = make_estimator("binning", bins=6).estimate(np.hstack([x, kind]), y, context)
     assert estimate.value == pytest.approx(expected, abs=1e-12)
 
@@ -127,7 +127,7 @@ def test_tied_points_stay_in_one_bin(name: str, bins: int, expected: list[int]) 
     """With the row's number as label, I is the entropy of the bins; joint labels tell which points share one."""
     column = np.array([0.0, 0, 0, 0, 0, 1, 2, 3, 4, 5])[:, None]
     binning = make_estimator(name, bins=bins)
-    context = Context(x_discrete=(False,), y_discrete=(True,))
+    context = Context(shape=Shape(10, ("continuous",), ("discrete",)))
     for label in (np.arange(10), expected, np.arange(10) // 3, np.arange(10) % 2):
         y = np.array(label, dtype=float)[:, None]
         value = binning.estimate(column, y, context).value
@@ -175,17 +175,17 @@ def test_interquartile_range_of_zero() -> None:
 
 def test_rules_are_judged_without_the_data() -> None:
     """What is refused has more cells than points for every sample, whatever its shape."""
-    kinds = (False,) * 2
-    reason = make_estimator("binning[bins=sturges]").unsupported(1000, 2, 2, kinds, kinds)
+    kinds = kinds_of(2)
+    reason = make_estimator("binning[bins=sturges]").unsupported(Shape(1000, kinds, kinds))
     assert reason == "joint grid of 11^4 cells for 1000 points: needs at least one point per cell"
-    assert make_estimator("binning[bins=sturges]").unsupported(1000, 1, 1, (False,), (False,)) is None
-    assert make_estimator("binning[bins=rice]").unsupported(64, 1, 1, (False,), (False,)) is None
-    assert "8^2 cells for 50" in str(make_estimator("binning[bins=rice]").unsupported(50, 1, 1, (False,), (False,)))
+    assert make_estimator("binning[bins=sturges]").unsupported(Shape.continuous(1000, 1, 1)) is None
+    assert make_estimator("binning[bins=rice]").unsupported(Shape.continuous(64, 1, 1)) is None
+    assert "8^2 cells for 50" in str(make_estimator("binning[bins=rice]").unsupported(Shape.continuous(50, 1, 1)))
     rng = np.random.default_rng(8)
     for rule, fewest in (("scott", 12), ("freedman-diaconis", 10)):
         binning = make_estimator("binning", bins=rule)
-        assert binning.unsupported(8000, 1, 1, (False,), (False,)) is None
-        assert f"joint grid of {fewest}^4 cells" in str(binning.unsupported(8000, 2, 2, kinds, kinds))
+        assert binning.unsupported(Shape.continuous(8000, 1, 1)) is None
+        assert f"joint grid of {fewest}^4 cells" in str(binning.unsupported(Shape(8000, kinds, kinds)))
         columns = [
             rng.choice([-1.0, 1.0], 8000),
             rng.random(8000),
@@ -216,7 +216,7 @@ def test_many_columns_do_not_overflow() -> None:
     """100 binary columns have 2^100 cells; the points are numbered by what they are."""
     rng = np.random.default_rng(6)
     x = rng.integers(0, 2, (64, 100)).astype(float)
-    kinds = Context(x_discrete=(True,) * 100, y_discrete=(True,) * 100)
+    kinds = Context(shape=Shape(64, kinds_of(100, discrete=True), kinds_of(100, discrete=True)))
     estimate = make_estimator("binning").estimate(x, 1 - x, kinds)
     assert estimate.value == pytest.approx(math.log(64), abs=1e-12)
     assert "saturates at log n = 4.16" in estimate.warnings[0]
@@ -224,7 +224,7 @@ def test_many_columns_do_not_overflow() -> None:
 
 def test_all_small_discrete_tables() -> None:
     """Every pattern of four points with two labels each."""
-    context = Context(x_discrete=(True,), y_discrete=(True,))
+    context = Context(shape=Shape(4, ("discrete",), ("discrete",)))
     for pattern in itertools.product([0.0, 1.0], repeat=8):
         x, y = pattern[:4], pattern[4:]
         value = make_estimator("binning").estimate(np.array(x)[:, None], np.array(y)[:, None], context).value
@@ -232,16 +232,16 @@ def test_all_small_discrete_tables() -> None:
 
 
 def test_hopeless_grids_are_refused() -> None:
-    kinds = (False,) * 10
-    reason = make_estimator("binning", bins=5).unsupported(10_000, 10, 10, kinds, kinds)
+    kinds = kinds_of(10)
+    reason = make_estimator("binning", bins=5).unsupported(Shape(10_000, kinds, kinds))
     assert reason is not None
     assert "joint grid of 5^20 cells for 10000 points" in reason
-    assert "2^20 cells" in str(make_estimator("binning").unsupported(10_000, 10, 10, kinds, kinds))
+    assert "2^20 cells" in str(make_estimator("binning").unsupported(Shape(10_000, kinds, kinds)))
     for name in ("binning", "binning-quantile"):
         binning = make_estimator(name, bins=10)
-        assert binning.unsupported(100, 1, 1, (False,), (False,)) is None
-        assert "10^2 cells for 99 points" in str(binning.unsupported(99, 1, 1, (False,), (False,)))
-        assert binning.unsupported(99, 1, 1, (True,), (False,)) is None
+        assert binning.unsupported(Shape.continuous(100, 1, 1)) is None
+        assert "10^2 cells for 99 points" in str(binning.unsupported(Shape.continuous(99, 1, 1)))
+        assert binning.unsupported(Shape(99, ("discrete",), ("continuous",))) is None
     with pytest.raises(InputError, match="bins = 1 is out of range"):
         make_estimator("binning", bins=1)
 

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import pytest
 
-from mibench.interface import Array, Context, Estimate, InputError
+from mibench.interface import Array, Context, Estimate, InputError, Shape, kinds_of
 from mibench.registry import make_estimator
 
 
@@ -81,7 +81,7 @@ def test_saturation_is_said(spec: str) -> None:
     """Each of 500 points in 5 units has its own pattern: I is the entropy of the labels, related or not."""
     rng = np.random.default_rng(2)
     x, labels = np.tanh(rng.standard_normal((500, 5))), rng.integers(0, 10, (500, 1)).astype(float)
-    found = estimate(spec, x, labels, Context(x_discrete=(False,) * 5, y_discrete=(True,)))
+    found = estimate(spec, x, labels, Context(shape=Shape(500, kinds_of(5), ("discrete",))))
     counts = np.bincount(labels[:, 0].astype(int)) / 500
     assert found.value == pytest.approx(-(counts * np.log(counts)).sum(), abs=0.01)
     assert any("cells of X are saturated" in warning and "log n = 6.21" in warning for warning in found.warnings)
@@ -115,7 +115,7 @@ def test_layers_saturate_at_the_entropy_of_the_labels(spec: str, encoder: str) -
     inputs = 1.5 * rng.standard_normal((10, 8))[labels[:, 0]] + rng.standard_normal((2000, 8))
     noise = rng.standard_normal((2000, 4))
     layer = np.tanh(inputs @ rng.standard_normal((8, 4)) / 4 if encoder == "of the input" else noise)
-    context = Context(x_discrete=(False,) * 4, y_discrete=(True,))
+    context = Context(shape=Shape(2000, kinds_of(4), ("discrete",)))
     found = estimate(spec, layer, labels.astype(float), context)
     entropy = -sum(share * math.log(share) for share in np.bincount(labels[:, 0]) / 2000)
     assert entropy - 0.035 < found.value <= entropy + 1e-12
@@ -146,7 +146,8 @@ def test_all_values_saturated() -> None:
 def test_discrete_columns_keep_their_values() -> None:
     x, _ = layers(400, 1, 1)
     kind = np.random.default_rng(1).choice([-7.0, 0.1, 0.2], (400, 1))
-    block, context = np.hstack([x, kind]), Context(x_discrete=(False, True), y_discrete=(True,))
+    block = np.hstack([x, kind])
+    context = Context(shape=Shape(400, ("continuous", "discrete"), ("discrete",)))
     for spec, patterns in (
         ("binning-pattern[bins=4]", range_patterns(x, 4, -1, 1)),
         ("binning-adaptive[bins=4]", adaptive_patterns(x, 4, [0.0])),
@@ -187,7 +188,7 @@ def loop_shrinkage(table: Array) -> float:
 def test_shrinkage(table: list[list[int]]) -> None:
     rows = [(i, j) for i, line in enumerate(table) for j, count in enumerate(line) for _ in range(count)]
     x, y = np.array(rows, dtype=float).T[:, :, None]
-    context = Context(x_discrete=(True,), y_discrete=(True,))
+    context = Context(shape=Shape(len(x), ("discrete",), ("discrete",)))
     found = estimate("binning[correction=shrinkage]", x, y, context)
     assert found.value == pytest.approx(loop_shrinkage(np.array(table, dtype=float)), abs=1e-12)
     assert 0 <= found.diagnostics["shrinkage"] <= 1

@@ -27,6 +27,8 @@ from mibench.interface import (
     InputError,
     JointDistribution,
     Sample,
+    Shape,
+    kinds_of,
     parameter,
 )
 from mibench.testing import (
@@ -39,7 +41,6 @@ from mibench.testing import (
 from mibench.testing.checks import bibtex_problem
 
 CITATION = "@book{someone1948, author = {Some One}, title = {On something}, year = 1948}"
-Kinds = tuple[bool, ...]
 
 
 def failures(checks: Sequence[Any]) -> set[str]:
@@ -80,9 +81,9 @@ class GaussianFit(Estimator):
         logdets = [np.linalg.slogdet(np.atleast_2d(np.cov(block.T)))[1] for block in (x, y, np.hstack([x, y]))]
         return float(0.5 * (logdets[0] + logdets[1] - logdets[2]))
 
-    def unsupported(self, n: int, dim_x: int, dim_y: int, x_discrete: Kinds, y_discrete: Kinds) -> str | None:
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        return reason or (f"needs n > {dim_x + dim_y}" if n <= dim_x + dim_y else None)
+    def unsupported(self, shape: Shape) -> str | None:
+        dims = shape.dim_x + shape.dim_y
+        return super().unsupported(shape) or (f"needs n > {dims}" if shape.n <= dims else None)
 
 
 NO_CLAIMS = replace(GaussianFit.facts, symmetric=False, invariances=())
@@ -331,7 +332,7 @@ class SilentNaN(GaussianFit):
 class AcceptsAnything(GaussianFit):
     """Declines nothing, so that few points in many dimensions raise from deep inside."""
 
-    def unsupported(self, n: int, dim_x: int, dim_y: int, x_discrete: Kinds, y_discrete: Kinds) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         return None
 
     def value(self, x: Array, y: Array) -> float:
@@ -342,7 +343,7 @@ class AcceptsAnything(GaussianFit):
 class DeclinesEverything(GaussianFit):
     """Takes no data."""
 
-    def unsupported(self, n: int, dim_x: int, dim_y: int, x_discrete: Kinds, y_discrete: Kinds) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         return "not today"
 
 
@@ -627,14 +628,15 @@ class Labels(JointDistribution):
     facts: ClassVar[DistributionFacts] = replace(Normal.facts, name="coins")
     dim_x: ClassVar[int] = 1
     dim_y: ClassVar[int] = 1
-    x_discrete: ClassVar[Kinds] = (True,)
-    y_discrete: ClassVar[Kinds] = (True,)
     same: float = parameter(0.8, "probability of equal coins", low=0.0, high=1.0)
+
+    def sample_shape(self, n: int) -> Shape:
+        return Shape(n, ("discrete",), ("discrete",))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         x = rng.integers(0, 2, (n, 1)).astype(float)
         y = np.where(rng.random((n, 1)) < self.same, x, 1 - x)
-        return Sample(x, y, self.pmi(x, y))
+        return Sample(x, y, self.pmi(x, y), self.sample_shape(n))
 
     def pmi(self, x: Array, y: Array) -> Array | None:
         density: Array = np.log(np.where(x == y, 2 * self.same, 2 - 2 * self.same))[:, 0]
@@ -773,20 +775,42 @@ class Chain(Normal):
         return None
 
 
-class OneFlag(Normal):
+class OneKind(Normal):
     """Says for the block what should be said for each column."""
 
-    @property
-    def x_discrete(self) -> Kinds:
-        return (False,)
+    def sample_shape(self, n: int) -> Shape:
+        return Shape(n, ("continuous",), kinds_of(self.dim_y))
 
 
-class FalseFlag(Normal):
+class FalseKind(Normal):
     """Calls continuous columns discrete."""
 
-    @property
-    def y_discrete(self) -> Kinds:
-        return (True,) * self.dim_y
+    def sample_shape(self, n: int) -> Shape:
+        return Shape(n, kinds_of(self.dim_x), kinds_of(self.dim_y, discrete=True))
+
+    def sample(self, n: int, rng: np.random.Generator) -> Sample:
+        return replace(super().sample(n, rng), declared=self.sample_shape(n))
+
+
+class OtherWord(Normal):
+    """Names a kind that there is not."""
+
+    def sample_shape(self, n: int) -> Shape:
+        return Shape(n, ("number",) * self.dim_x, kinds_of(self.dim_y))  # type: ignore[arg-type]
+
+
+class OnePoint(Normal):
+    """Gives the shape of one point, however many are drawn."""
+
+    def sample_shape(self, n: int) -> Shape:
+        return Shape.continuous(1, self.dim_x, self.dim_y)
+
+
+class Undeclared(Labels):
+    """Its sample does not carry the kinds."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Sample:
+        return replace(super().sample(n, rng), declared=None)
 
 
 class Square(Normal):
@@ -856,8 +880,11 @@ class NoFormula(Normal):
         (Transposed, {"samples", "dimensions"}),
         (Standardised, {"single-point"}),
         (Chain, {"rows"}),
-        (OneFlag, {"discrete-columns", "dimensions"}),
-        (FalseFlag, {"discrete-columns", "dimensions"}),
+        (OneKind, {"discrete-columns", "dimensions"}),
+        (FalseKind, {"discrete-columns", "dimensions"}),
+        (OtherWord, {"discrete-columns", "dimensions"}),
+        (OnePoint, {"discrete-columns", "dimensions"}),
+        (Undeclared, {"discrete-columns"}),
         (Square, {"dimensions"}),
         (Determinant, {"high-dimension"}),
         (KnowsEverything, {"unknown-quantity"}),

@@ -1023,7 +1023,8 @@ def test_plain_lines_without_a_terminal(capsys: pytest.CaptureFixture[str], monk
         progress.begin(102, 2, 0)
         for index in range(100):
             clock[0] += 0.3
-            progress.ended({"status": "error" if index == 5 else "ok"})
+            ended: Any = {"status": "error" if index == 5 else "ok"}
+            progress.ended(ended)
     out, err = capsys.readouterr()
     assert out == ""
     first, *lines = err.splitlines()

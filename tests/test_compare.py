@@ -8,21 +8,25 @@ import io
 import json
 import runpy
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from mibench import cli, display, reference, runner
+from mibench import cli, runner
 from mibench.compare import beside, prepare
 from mibench.interface import InputError
 from mibench.plan import make_task, make_trials
 from mibench.registry import make_estimator
 from mibench.report import comparison
-from mibench.selection import select
-from mibench.store import Store
+from mibench.rows import reference
+from mibench.rows.files import to_csv
+from mibench.rows.row import Row
+from mibench.rows.select import select
+from mibench.rows.store import Store
 
 ROOT = Path(__file__).parents[1]
 # What a newcomer writes: the formula of cca by determinants.
@@ -72,7 +76,7 @@ def change(name: str, edit: Callable[[dict[str, str]], dict[str, str] | None]) -
     path = reference.FOLDER / f"{name}.csv.gz"
     records = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
     edited = [one for record in records if (one := edit(dict(record))) is not None]
-    path.write_bytes(gzip.compress(display.to_csv(edited).encode()))
+    path.write_bytes(gzip.compress(to_csv(edited).encode()))
 
 
 def compared(*words: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> tuple[dict[str, Any], str]:
@@ -131,7 +135,8 @@ def test_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     independent = [line for line in out.splitlines() if line.startswith("independent")]
     own = {name: [r for r in rows if (r["estimator"], r["distribution"]) == (name, "independent")] for name in
            ("cca", "gaussian-copula", "ksg")}  # fmt: skip
-    rmse = {name: np.sqrt(np.mean([(r["estimate"] - r["truth"]) ** 2 for r in some])) for name, some in own.items()}
+    errors = {name: [(r["estimate"] or 0.0) - (r["truth"] or 0.0) for r in some] for name, some in own.items()}
+    rmse = {name: np.sqrt(np.mean(np.square(some))) for name, some in errors.items()}
     best = min(rmse, key=lambda name: float(rmse[name]))
     assert independent[0].split()[-4:] == ["ok", best, f"{rmse[best]:.4f}", f"{rmse['ksg']:.4f}"]
     assert "* mine-own" in out
@@ -228,7 +233,7 @@ def test_each_n_is_ranked_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
         records = list(csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))
         lacks = {"ksg": "independent"}.get(name)
         more = [{**record, "n": "50"} for record in records if record["distribution"] != lacks]
-        path.write_bytes(gzip.compress(display.to_csv([*records, *more]).encode()))
+        path.write_bytes(gzip.compress(to_csv([*records, *more]).encode()))
     found, said = compared("--n", "50", "--n", "200", "--seeds", "2", capsys=capsys)
     lines = {(line["estimator"], line["n"]): line for group in found["estimators"] for line in group}
     assert lines["ksg", 50]["rank"] is None
@@ -332,8 +337,8 @@ def test_better_and_worse_are_those_of_the_paired_t_test() -> None:
     rng = np.random.default_rng(5)
     tasks = [f"staircase-{mi}" for mi in (2, 4, 6, 8, 10)]
     shifts = {"staircase-2": -0.5, "staircase-4": 0.5, "staircase-6": 0.0, "staircase-8": -0.12, "staircase-10": 0.1}
-    rows: list[dict[str, Any]] = []
-    others: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    others: list[Row] = []
     p, signs = [], []
     for task in tasks:
         law = make_task(task)
@@ -341,8 +346,9 @@ def test_better_and_worse_are_those_of_the_paired_t_test() -> None:
             trials = make_trials([make_estimator(name)], [law], [100], range(6), "cpu")
             errors = np.abs(rng.normal(1.0 + (shifts[task] if name == "cca" else 0.0), 0.1, size=6))
             done = {"status": "ok", "truth": 2.0, "truth_low": None, "truth_high": None, "truth_se": 0.0}
+            more = {"stale": False, "oracle": None, "cpu_s": 1.0}
             place += [
-                {**done, **trial.facts(), "estimate": 2.0 + error, "stale": False, "oracle": None, "cpu_s": 1.0}
+                cast("Row", {**done, **trial.facts(), **more, "estimate": 2.0 + error})
                 for trial, error in zip(trials, errors, strict=True)
             ]
         first, second = (
@@ -356,12 +362,15 @@ def test_better_and_worse_are_those_of_the_paired_t_test() -> None:
             break
         rejected.add(int(place_))
     found = beside(rows, others)
-    (line,) = [line for group in found.summary for line in group if not line["yours"]]
+    (((mine, other, n), counts),) = found.against.items()
+    assert (mine.estimator, other.estimator, n) == ("cca", "ksg", 100)
     expected = {"better": sum(signs[i] < 0 for i in rejected), "worse": sum(signs[i] > 0 for i in rejected)}
-    assert line["against"] == {"cca": {**expected, "tested": 5}}
+    assert asdict(counts) == {**expected, "tested": 5}
     assert 0 < expected["better"] + expected["worse"] < 5
-    assert found.tasks[0]["best"]["name"] == "ksg"
+    assert found.tasks[0].best is not None
+    assert found.tasks[0].best["estimator"] == "ksg"
     assert f"{expected['better']}, {expected['worse']} of 5" in comparison.text(found)
     bits = comparison.text(found, "bits")
-    (scored,) = [cell for cell in found.cells if cell["yours"] and cell["distribution"] == "staircase-2"]
+    scored = next(task.yours for task in found.tasks if task.yours["distribution"] == "staircase-2")
+    assert scored["rmse"] is not None
     assert f"{scored['rmse'] / np.log(2):.4f}" in bits

@@ -14,7 +14,7 @@ from scipy import integrate, special, stats
 from mibench.distributions.copula_pairs import CopulaPairs
 from mibench.distributions.copulas import Archimedean
 from mibench.distributions.margins import Continuous, ContinuousMargin, Discrete, DiscreteMargin, margin
-from mibench.interface import InputError
+from mibench.interface import InputError, kinds_of
 from mibench.registry import make_distribution
 from mibench.testing import check_distribution
 
@@ -337,7 +337,7 @@ def test_continuous_margins_keep_the_truth(word: Any) -> None:
     np.testing.assert_array_equal(np.argsort(sample.x, axis=0), np.argsort(plain.x, axis=0))
     np.testing.assert_array_equal(sample.y, plain.y)
     assert one.ground_truth() == copula("gumbel").ground_truth()
-    assert one.x_discrete == (False,) * 5
+    assert one.sample_shape(1).x == kinds_of(5)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -398,7 +398,9 @@ MIXED = [
 def test_mixed_truth_by_adaptive_quadrature(spec: str) -> None:
     """The integral over u of the divergence of h(.|u) from p, in the normal quantile of u, cell by cell."""
     one = copula(spec, pairs=1)
-    discrete = margin(one.margins if one.margins_y == "same" or one.x_discrete[0] else one.margins_y)
+    discrete = margin(
+        one.margins if one.margins_y == "same" or one.sample_shape(1).x[0] == "discrete" else one.margins_y
+    )
     assert isinstance(discrete, DiscreteMargin)
     ends = np.concatenate([[-np.inf], discrete.thresholds, [np.inf]])
     p = np.diff(special.expit(ends))
@@ -434,8 +436,8 @@ def test_discrete_margins_lose_information(spec: str) -> None:
 def test_discrete_pmi(spec: str, first: str, second: str) -> None:
     """Frequencies of cells have the ratio exp(pmi) of the margins; swapped X and Y have the same pmi."""
     one, turned = (copula(spec, margins=a, margins_y=b, pairs=1) for a, b in ((first, second), (second, first)))
-    assert one.x_discrete == (first == "poisson",) * 5
-    assert one.y_discrete == (second in ("geometric", "binary"),) * 5
+    assert one.sample_shape(1).x == kinds_of(5, discrete=first == "poisson")
+    assert one.sample_shape(1).y == kinds_of(5, discrete=second in ("geometric", "binary"))
     sample = one.sample(100_000, rng(9))
     np.testing.assert_allclose(turned.pmi(sample.y, sample.x), np.asarray(sample.pmi), rtol=1e-9, atol=1e-9)
     # Over the product of the margins a corner A has the mean E[exp(pmi); A] = P(A).

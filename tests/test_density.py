@@ -11,7 +11,7 @@ from scipy.stats import gaussian_kde, multivariate_normal
 from sklearn.metrics import mutual_info_score
 
 from mibench.estimators.density.kernels import mean_log_kernel
-from mibench.interface import Array, Context, Estimate, InputError
+from mibench.interface import Array, Context, Estimate, InputError, Shape, kinds_of
 from mibench.registry import make_distribution, make_estimator
 
 
@@ -134,9 +134,7 @@ def test_kde_collinear_columns() -> None:
     shared = estimate("kde", x, 3 - 2 * x)
     assert shared.value == math.inf
     assert "without noise" in shared.warnings[0]
-    assert "more points than dim_x + dim_y = 4" in str(
-        make_estimator("kde").unsupported(4, 2, 2, (False,) * 2, (False,) * 2)
-    )
+    assert "more points than dim_x + dim_y = 4" in str(make_estimator("kde").unsupported(Shape.continuous(4, 2, 2)))
 
 
 def loop_resubstitution(x: Array, y: Array, tau: float) -> float:
@@ -222,7 +220,7 @@ def smoothed_information(x: Array, y: Array, sd: float, draws: int) -> tuple[flo
 
 
 def bounds(x: Array, y: Array, variance: float, x_discrete: bool = False, options: str = "") -> tuple[float, float]:
-    context = Context(x_discrete=(x_discrete,) * x.shape[1], y_discrete=(False,) * y.shape[1])
+    context = Context(shape=Shape(len(x), kinds_of(x.shape[1], discrete=x_discrete), kinds_of(y.shape[1])))
     spec = f"kde-adaptive[adaptive=false,variance={variance!r}{options},bounds={{}}]"
     lower, upper = (make_estimator(spec.format(side)).estimate(x, y, context).value for side in ("lower", "upper"))
     return lower, upper
@@ -318,7 +316,7 @@ def test_information_of_labels_as_published(kind: str, divisor: int) -> None:
         rows = (labels == label).all(axis=1)
         expected -= rows.mean() * entropy(layer[rows])
     estimator = make_estimator(f"kde-adaptive[variance=0.02,bounds={kind}]")
-    context = Context(x_discrete=(False,) * 3, y_discrete=(True,) * 2)
+    context = Context(shape=Shape(len(layer), kinds_of(3), kinds_of(2, discrete=True)))
     assert estimator.estimate(layer, labels, context).value == pytest.approx(expected, rel=1e-9)
 
 
@@ -346,7 +344,7 @@ def test_bounds_say_what_they_are() -> None:
         assert (found.quantity, found.bound) == ("smoothed-mi", bound)
     assert "saturated" in estimate("kde-adaptive[variance=1e-9]", x, y).warnings[0]
     first, second = np.random.default_rng(7).integers(0, 3, (2, 50))
-    context = Context(x_discrete=(True,), y_discrete=(True,))
+    context = Context(shape=Shape(50, ("discrete",), ("discrete",)))
     found = make_estimator("kde-adaptive").estimate(first[:, None] * 1.0, second[:, None] * 1.0, context)
     assert found.value == pytest.approx(mutual_info_score(first, second), abs=1e-12)
 

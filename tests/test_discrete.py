@@ -67,11 +67,8 @@ def test_kinds_of_columns(spec: str, x_kinds: str, y_kinds: str) -> None:
     """Discrete columns hold whole numbers that repeat, continuous ones never repeat."""
     distribution = make_distribution(spec)
     sample = distribution.sample(3000, rng(2))
-    for kinds, flags, block in (
-        (x_kinds, distribution.x_discrete, sample.x),
-        (y_kinds, distribution.y_discrete, sample.y),
-    ):
-        assert "".join("d" if flag else "c" for flag in flags) == kinds
+    for kinds, said, block in ((x_kinds, sample.shape.x, sample.x), (y_kinds, sample.shape.y, sample.y)):
+        assert "".join(kind[0] for kind in said) == kinds
         for kind, column in zip(kinds, block.T, strict=True):
             if kind == "d":
                 assert (column == np.round(column)).all()
@@ -447,11 +444,10 @@ def test_harness_skips_what_an_estimator_does_not_support(tmp_path: Path) -> Non
 @pytest.mark.parametrize("spec", [spec for spec in NAMES if "dim=64" not in spec])
 def test_estimators_that_take_every_kind(spec: str) -> None:
     """No kind of column is declined by binning and infonce (a grid over 64 columns is, for its size), all by ksg."""
-    law = make_distribution(spec)
-    shape = (10_000, law.dim_x, law.dim_y, law.x_discrete, law.y_discrete)
-    assert make_estimator("binning[bins=2]").unsupported(*shape) is None
-    assert make_estimator("infonce").unsupported(*shape) is None
-    assert make_estimator("ksg").unsupported(*shape) is not None
+    shape = make_distribution(spec).sample_shape(10_000)
+    assert make_estimator("binning[bins=2]").unsupported(shape) is None
+    assert make_estimator("infonce").unsupported(shape) is None
+    assert make_estimator("ksg").unsupported(shape) is not None
 
 
 def test_estimators_of_discrete_columns_find_the_truth() -> None:

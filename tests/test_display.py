@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 
 from mibench.bibliography import citation_texts
-from mibench.display import cell_table, estimator_labels, in_units, table, to_csv, to_json, write_file
+from mibench.display import cell_table, table, write_file
 from mibench.interface import InputError
+from mibench.names import estimator_labels
 from mibench.registry import make_estimator, parameter_values
+from mibench.rows.files import to_csv, to_json
+from mibench.rows.row import COLUMNS, plain
+from mibench.rows.units import in_units
 from mibench.scoring import summarise
-from mibench.store import COLUMNS, plain
 
 LONG = "spiral-normal_cdf-multinormal-sparse-25-25-2-2.0-" + "x" * 200
 
@@ -68,8 +71,9 @@ def test_bits_convert_what_is_information_and_nothing_else() -> None:
 def test_scores_in_bits_are_the_scores_of_bits() -> None:
     rows = [row(estimate=value, oracle=value + 0.1) for value in (0.5, 0.9, 0.4)]
     for one, other in zip(in_units(summarise(rows), "bits"), summarise(in_units(rows, "bits")), strict=True):
+        there = dict(other)
         for key, value in one.items():
-            assert other[key] == (pytest.approx(value) if isinstance(value, float) else value), key
+            assert there[key] == (pytest.approx(value) if isinstance(value, float) else value), key
 
 
 def test_nats_stay_and_what_is_missing_stays_missing() -> None:
@@ -191,8 +195,7 @@ def test_labels_name_what_is_not_at_its_default_even_of_one_estimator_alone() ->
     assert labels[:3] == asked[:3]
     assert "inner=ksg[k=5]" in labels[3]
     assert [make_estimator(label) for label in labels] == made
-    stale = {"estimator": "ksg†", "params": cells[0]["params"]}
-    assert estimator_labels([stale]) == ["ksg†[margins=normal]"]
+    assert estimator_labels([{**cells[0], "stale": True}]) == ["ksg†[margins=normal]"]
 
 
 def test_labels_of_unequal_parameters_differ() -> None:

@@ -10,7 +10,7 @@ from laws import pmi_of, rng, truth
 from scipy import integrate, special, stats
 
 from mibench.distributions.transforms import Transformed
-from mibench.interface import Array, InputError
+from mibench.interface import Array, InputError, Shape
 from mibench.registry import distributions, full_spec, make_distribution
 
 COVARIANCE = "((1,0.5,0.2,0.1),(0.5,1,0.1,-0.3),(0.2,0.1,2,0.6),(0.1,-0.3,0.6,1.5))"
@@ -81,8 +81,7 @@ def test_sample(spec: str) -> None:
         assert block.dtype == np.float64
         assert block.flags.c_contiguous
         assert np.isfinite(block).all()
-    assert distribution.x_discrete == (False,) * distribution.dim_x
-    assert distribution.y_discrete == (False,) * distribution.dim_y
+    assert distribution.sample_shape(7) == Shape.continuous(7, distribution.dim_x, distribution.dim_y)
     np.testing.assert_array_equal(sample.x, again.x)
     np.testing.assert_array_equal(sample.y, again.y)
     assert not np.array_equal(sample.x, other.x)

@@ -111,7 +111,7 @@ def test_make_targets_exist(document: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The mathematics of the two recipes
+# The mathematics of the recipes
 
 
 @pytest.fixture
@@ -136,6 +136,23 @@ def test_recipe_estimator_is_unbiased(recipes: Path, dim_x: int, dim_y: int, rho
     standard_error = errors.std(axis=0, ddof=1) / np.sqrt(repeats)
     assert abs(errors[:, 0].mean()) < 4 * standard_error[0]
     assert errors[:, 1].mean() > 4 * standard_error[1]
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_recipe_that_trains_is_a_lower_bound_near_the_truth(recipes: Path, device: str) -> None:
+    """For two pairs with correlation 0.8, and below log K where X is Y."""
+    made = make_estimator(f"{recipes / 'two_way_infonce.py'}:TwoWayInfoNCE[max_steps=1000]")
+    truth, values = -math.log(1 - 0.8**2), []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        x, noise = rng.standard_normal((2, 2000, 2))
+        found = made.estimate(x, 0.8 * x + 0.6 * noise, Context(np.random.default_rng(seed), device=device))
+        values.append(found.value)
+    error = np.std(values, ddof=1) / 2
+    assert truth - 0.1 - 4 * error < np.mean(values) < truth + 4 * error
+    whole = made.estimate(x[:200], x[:200].copy(), Context(rng, device=device))
+    assert 2 < whole.value < math.log(50)
+    assert whole.warnings == ("within 1 nat of the ceiling 3.91",)
 
 
 @pytest.mark.parametrize("shape", [0.5, 2.0, 20.0])

@@ -24,8 +24,9 @@ from mibench.execution.child import _Prints
 from mibench.execution.local import Limits, make_batches, resolve_jobs, resolve_threads, run_batches
 from mibench.plan import Trial, make_task, make_trials
 from mibench.registry import make_estimator
+from mibench.rows.row import Row
+from mibench.rows.store import Store
 from mibench.runner import run_trials
-from mibench.store import Store
 
 FILE = Path(__file__).with_name("faulty.py")
 LIMITS = Limits(jobs=2, timeout=3.0, memory=600 * 2**20)
@@ -87,7 +88,7 @@ def command(store: Path, seeds: int, tasks: Sequence[str]) -> list[str]:
             "--distribution", specs, "--format", "json", *options]  # fmt: skip
 
 
-def stored(path: Path) -> list[dict[str, Any]]:
+def stored(path: Path) -> list[Row]:
     if not path.exists():
         return []
     store = Store(path)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -22,21 +22,21 @@ from matplotlib.patches import Rectangle
 from scipy.stats import binomtest
 
 import mibench
-from mibench import display
 from mibench.cli import main
 from mibench.interface import InputError
 from mibench.report import KINDS, WIDTHS, drawing, figures, pareto, staircase
+from mibench.rows.files import to_csv
+from mibench.rows.row import COLUMNS, Row
+from mibench.rows.units import BITS
 from mibench.scoring import Solved
-from mibench.store import COLUMNS
 
 SINGLE = WIDTHS["single"]
-Row = dict[str, Any]
 
 
 def row(estimator: str, task: str = "gaussian-sparse", estimate: float | None = 1.0, **columns: Any) -> Row:
     """A row as the store gives it; without an estimate it failed, and knows no truth."""
     ok = estimate is not None
-    made: Row = {
+    made: dict[str, Any] = {
         "estimator": estimator, "distribution": task, "estimate": estimate, "params": {}, "estimator_version": "1",
         "distribution_version": "1", "dim_x": 2, "dim_y": 2, "n": 100, "seed": 0, "device": "cpu", "quantity": "mi",
         "bound": "none", "status": "ok" if ok else "error", "truth": 1.0 if ok else None,
@@ -44,7 +44,7 @@ def row(estimator: str, task: str = "gaussian-sparse", estimate: float | None = 
         "diagnostics": {}, "warnings": [], "run_key": "k", "attempt": 1, "code": "c",
         "created_utc": "now", "environment": "here",
     }  # fmt: skip
-    return {**dict.fromkeys(COLUMNS), **made, **columns}
+    return cast("Row", {**dict.fromkeys(COLUMNS), **made, **columns})
 
 
 def draw(kind: str, rows: Sequence[Row], width: float = SINGLE, **words: Any) -> tuple[Figure, str]:
@@ -282,7 +282,7 @@ def test_scaling_keeps_the_estimators_of_one_place_in_order_and_near_it() -> Non
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("places", [[{"dim_x": 1, "dim_y": 1}, {"dim_x": 5, "dim_y": 5}, {"dim_x": 64, "dim_y": 64}],
                                     [{"n": 100}, {"n": 10_000}]])  # fmt: skip
-def test_scaling_keeps_the_markers_of_eight_estimators_apart(width: str, places: list[Row]) -> None:
+def test_scaling_keeps_the_markers_of_eight_estimators_apart(width: str, places: list[dict[str, Any]]) -> None:
     """By where they are on the page: all have the same estimates."""
     rows = [row(name, estimate=1.0 + seed, seed=seed, **place) for name in "abcdefgh" for place in places
             for seed in range(2)]  # fmt: skip
@@ -477,7 +477,7 @@ def test_labels_tell_parameters_versions_and_stale_rows_apart() -> None:
     rows = [
         *seeds("a", [1.0, 1.1], params={"k": 3, "m": 1}), *seeds("a", [1.0, 1.1], params={"k": 5, "m": 1}),
         *seeds("b", [1.0, 1.1]), *seeds("b", [1.0, 1.1], estimator_version="2"),
-        *[{**one, "stale": True} for one in seeds("c", [1.0, 1.1])], *seeds("c", [1.0, 1.2]),
+        *seeds("c", [1.0, 1.1], stale=True), *seeds("c", [1.0, 1.2]),
     ]  # fmt: skip
     figure, caption = draw("pareto", rows)
     assert names_of(figure) == ["a[k=3]", "a[k=5]", "b v1", "b v2", "c†", "c"]
@@ -573,7 +573,7 @@ def test_no_text_is_cut_off_or_covers_another(kind: str, width: str) -> None:
 @pytest.fixture
 def rows_file(tmp_path: Path) -> Path:
     path = tmp_path / "rows.csv"
-    path.write_text(display.to_csv(example_rows()), encoding="utf-8")
+    path.write_text(to_csv(example_rows()), encoding="utf-8")
     return path
 
 
@@ -604,7 +604,7 @@ def test_the_same_rows_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     rows, paths = example_rows(), []
     for number, order in enumerate((rows, rows[::-1])):
         source, path = tmp_path / f"{number}.csv", tmp_path / f"{number}{suffix}"
-        source.write_text(display.to_csv(order), encoding="utf-8")
+        source.write_text(to_csv(order), encoding="utf-8")
         command = ["plot", "heatmap", "--rows", str(source), "--out", str(path), "--keep-stale"]
         settings = dict(mpl.rcParams)
         if number:
@@ -708,7 +708,7 @@ def test_bits_are_nats_over_log_2(kind: str) -> None:
     assert any("(bits)" in name for name in names[1])
     assert not any("nats" in name for name in names[1])
     if kind in ("scaling", "learning", "staircase"):
-        assert drawn_numbers(bits) == pytest.approx([y * display.BITS for y in drawn_numbers(nats)])
+        assert drawn_numbers(bits) == pytest.approx([y * BITS for y in drawn_numbers(nats)])
 
 
 def test_heatmap_in_bits_and_by_another_rule() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm, rankdata
 
 from mibench.estimators.gaussian.canonical import canonical_correlations, gaussian_bias, orthonormal_basis
-from mibench.interface import Array, Context
+from mibench.interface import Array, Context, Shape
 from mibench.registry import make_estimator
 
 NAMES = ("cca", "gaussian-copula")
@@ -134,11 +134,9 @@ def test_fewer_points_than_columns_have_correlation_one() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_limits(name: str) -> None:
     estimator = make_estimator(name)
-    assert "more points than dim_x + dim_y = 5, got 5" in str(
-        estimator.unsupported(5, 3, 2, (False,) * 3, (False,) * 2)
-    )
-    assert estimator.unsupported(6, 3, 2, (False,) * 3, (False,) * 2) is None
-    assert "discrete" in str(estimator.unsupported(50, 1, 1, (True,), (True,)))
+    assert "more points than dim_x + dim_y = 5, got 5" in str(estimator.unsupported(Shape.continuous(5, 3, 2)))
+    assert estimator.unsupported(Shape.continuous(6, 3, 2)) is None
+    assert "discrete" in str(estimator.unsupported(Shape(50, ("discrete",), ("discrete",))))
     x, y = linear_pair(6, 3, 2, 11)
     assert math.isfinite(estimate(name, x, y))
 

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 
 from mibench.estimators.gaussian.canonical import gaussian_bias
 from mibench.estimators.gaussian.mixture import Mixture, best_fit, parameters
-from mibench.interface import Array, Context, Estimate, InputError
+from mibench.interface import Array, Context, Estimate, InputError, Shape, kinds_of
 from mibench.registry import make_distribution, make_estimator
 
 THREE = Mixture(
@@ -183,7 +183,7 @@ def test_normal_scores_take_skewed_margins_away() -> None:
     assert estimate(np.exp(x), y**3).diagnostics["components"] > 1
 
 
-def test_doubts_are_said() -> None:
+def test_warnings_are_said() -> None:
     x, y = gaussian_pair(300, 1, 0.5, 9)
 
     def said(text: str, found: Estimate) -> bool:
@@ -204,9 +204,9 @@ def test_doubts_are_said() -> None:
 
 def test_too_few_points_are_declined() -> None:
     gmm = make_estimator("gmm[components=4]")
-    continuous = (False,) * 2
-    assert gmm.unsupported(19, 2, 2, continuous, continuous) == "needs at least 20 points for 4 components, got 19"
-    assert gmm.unsupported(20, 2, 2, continuous, continuous) is None
-    assert make_estimator("gmm").unsupported(4, 2, 2, continuous, continuous) is not None
+    continuous = kinds_of(2)
+    assert gmm.unsupported(Shape(19, continuous, continuous)) == "needs at least 20 points for 4 components, got 19"
+    assert gmm.unsupported(Shape(20, continuous, continuous)) is None
+    assert make_estimator("gmm").unsupported(Shape(4, continuous, continuous)) is not None
     with pytest.raises(InputError, match="components = 0 is out of range; give whole number >= 1, or bic"):
         make_estimator("gmm[components=0]")

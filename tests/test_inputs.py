@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
+from mibench.estimating import Estimation, Start
 from mibench.files import as_labels, drop_missing, mostly_distinct, read_table, repeated_rows, select, select_pair
 from mibench.inputs import (
     UnsupportedError,
@@ -20,10 +21,9 @@ from mibench.inputs import (
     as_pair,
     check_data,
     check_estimate,
-    check_pair,
     check_supported,
 )
-from mibench.interface import Array, Context, Estimate, Estimator, InputError
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Sample, Shape, are_discrete
 from mibench.registry import make_estimator
 
 NAN = float("nan")
@@ -64,7 +64,7 @@ def test_the_same_numbers_from_every_container(values: Any) -> None:
     np.testing.assert_array_equal(columns.values, NUMBERS)
     assert columns.values.dtype == np.float64
     assert columns.values.flags.c_contiguous
-    assert columns.discrete == (False, False)
+    assert columns.kinds == ("continuous", "continuous")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_one_dimension_is_one_column(values: Any) -> None:
     columns = as_columns(values, "x")
     np.testing.assert_array_equal(columns.values, [[3.0], [1.0], [2.0]])
     assert columns.values.dtype == np.float64
-    assert columns.discrete == (False,)
+    assert columns.kinds == ("continuous",)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_one_dimension_is_one_column(values: Any) -> None:
 def test_labels_become_codes(values: Any, codes: list[float]) -> None:
     columns = as_columns(values, "x")
     np.testing.assert_array_equal(columns.values[:, 0], codes)
-    assert columns.discrete == (True,)
+    assert columns.kinds == ("discrete",)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_missing_numbers_are_nan(values: Any) -> None:
 def test_declaring_columns_discrete(discrete: Any, expected: tuple[bool, ...]) -> None:
     table = pd.DataFrame({"a": [0.5, 2.0], "b": [3, 1], "c": ["v", "u"]})
     columns = as_columns(table, "x", discrete)
-    assert columns.discrete == expected
+    assert tuple(are_discrete(columns.kinds)) == expected
     assert columns.names == ("a", "b", "c")
     np.testing.assert_array_equal(columns.values, [[0.5, 3, 1], [2, 1, 0]])  # numbers keep their values
 
@@ -156,7 +156,7 @@ def test_declaring_columns_discrete(discrete: Any, expected: tuple[bool, ...]) -
 def test_bools_can_be_numbers() -> None:
     for values in (np.array([True, False]), pd.Series([True, False])):
         columns = as_columns(values, "x", discrete=False)
-        assert columns.discrete == (False,)
+        assert columns.kinds == ("continuous",)
         np.testing.assert_array_equal(columns.values, [[1.0], [0.0]])
 
 
@@ -213,7 +213,7 @@ def test_wrong_declarations(discrete: Any, line: str) -> None:
 
 def test_number_like_text_that_is_declared_discrete_is_labels() -> None:
     columns = as_columns(["11", "?", "7"], "x", discrete=True)
-    assert columns.discrete == (True,)
+    assert columns.kinds == ("discrete",)
     np.testing.assert_array_equal(columns.values[:, 0], [0.0, 2.0, 1.0])
 
 
@@ -303,16 +303,16 @@ class Two(Estimator):
 def test_what_the_estimator_does_not_support() -> None:
     x, y = np.arange(4.0)[:, None], np.arange(4.0)[::-1, None] ** 2
     made = make_estimator(Two)
-    check_pair(x, y, made, (False,), (False,))
+    Estimation(made, Sample(x, y), Start(0)).check()
     with pytest.raises(InputError) as caught:
-        check_pair(x, y, made, (True,), (False,))
+        Estimation(made, Sample(x, y, declared=Shape(4, ("discrete",), ("continuous",))), Start(0)).check()
     start = "Two: mixed columns are not supported (only continuous); labels beside numbers are accepted by "
     assert line_of(caught).startswith(start)
     with pytest.raises(InputError) as caught:
-        check_pair(x, np.ones((4, 1)), made, (False,), (False,))
+        Estimation(made, Sample(x, np.ones((4, 1))), Start(0)).check()
     assert line_of(caught) == "y is constant; leave out columns that do not vary"
     with pytest.raises(InputError) as caught:
-        check_pair(x[:2], y[:2], make_estimator("cca"), (False,), (False,))
+        Estimation(make_estimator("cca"), Sample(x[:2], y[:2]), Start(0)).check()
     assert line_of(caught) == "cca: needs more points than dim_x + dim_y = 2, got 2"
 
 
@@ -352,7 +352,7 @@ def test_arrays_come_back_from_files(tmp_path: Path) -> None:
     for file, names in expected.items():
         pd.testing.assert_frame_equal(read_table(tmp_path / file), whole[names])
     assert list(read_table(tmp_path / "two.npy", "y")) == ["y0", "y1"]
-    assert as_columns(read_table(tmp_path / "text.npy"), "x").discrete == (True,)
+    assert as_columns(read_table(tmp_path / "text.npy"), "x").kinds == ("discrete",)
 
 
 def saved(array: Any, **arrays: Any) -> bytes:
@@ -485,8 +485,8 @@ def test_x_and_y_may_share_labels_but_not_numbers() -> None:
         "leave it out of one, or declare it discrete"
     )
     x, y = select_pair(as_labels(TABLE, "age"), "bmi,age", "age,sex")
-    assert as_columns(x, "x").discrete == (False, True)
-    assert as_columns(y, "y").discrete == (True, True)
+    assert as_columns(x, "x").kinds == ("continuous", "discrete")
+    assert as_columns(y, "y").kinds == ("discrete", "discrete")
 
 
 def test_rows_with_missing_values_are_dropped_and_counted() -> None:

@@ -19,7 +19,7 @@ from scipy import stats
 import mibench
 from mibench import cli
 from mibench.estimation import estimate_many
-from mibench.interface import Array, Context, Estimate, Estimator, InputError
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Interval
 from mibench.intervals import METHODS, check_interval, with_interval
 from mibench.plan import Trial, make_task
 from mibench.registry import make_distribution, make_estimator
@@ -34,7 +34,6 @@ class Mean(Estimator):
     """The mean of x, of which everything is known; remembers the points of each call."""
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
-        assert context.level is None or context.method is not None
         SEEN.append(x[:, 0])
         return Estimate(float(x.mean()), diagnostics={"rows": len(x)}, warnings=("as ever",))
 
@@ -88,8 +87,8 @@ def normals(n: int, seed: int = 0, correlation: float = 0.5) -> tuple[Array, Arr
     return np.ascontiguousarray(x[:, None]), np.ascontiguousarray(y[:, None])
 
 
-def asked(method: str | None, level: float | None = 0.9, seed: int = 0) -> Context:
-    return Context(np.random.default_rng(seed), level=level, method=method)
+def asked(method: str, level: float = 0.9, seed: int = 0) -> Context:
+    return Context(np.random.default_rng(seed), interval=Interval(method, level))
 
 
 def interval(estimator: Estimator, x: Array, y: Array, method: str, level: float = 0.9, *, seed: int = 0) -> Estimate:
@@ -385,16 +384,16 @@ def test_what_is_not_accepted(method: str | None, level: Any, said: str, tmp_pat
 
 def test_levels() -> None:
     assert check_interval(None, None) is None
-    assert check_interval("subsample", None) == 0.95
-    assert check_interval("jackknife", np.float64(0.5)) == 0.5
+    assert check_interval("subsample", None) == Interval("subsample", 0.95)
+    assert check_interval("jackknife", np.float64(0.5)) == Interval("jackknife", 0.5)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Trials
 
 
-def trial(**asked: Any) -> Trial:
-    return Trial(make_estimator("cca"), make_task("independent"), 100, 0, "cpu", **asked)
+def trial(interval: Interval | None = None) -> Trial:
+    return Trial(make_estimator("cca"), make_task("independent"), 100, 0, "cpu", interval)
 
 
 def test_the_key_of_a_plain_trial_holds_nothing_of_intervals() -> None:
@@ -411,7 +410,7 @@ def test_the_key_of_a_plain_trial_holds_nothing_of_intervals() -> None:
 
 
 def test_each_interval_is_a_trial_of_its_own_on_the_same_data() -> None:
-    trials = [trial(), *(trial(interval=method, level=level) for method in METHODS for level in (0.9, 0.95))]
+    trials = [trial(), *(trial(Interval(method, level)) for method in METHODS for level in (0.9, 0.95))]
     assert len({one.run_key for one in trials}) == 5
     for stream in (Trial.data_seed, Trial.estimator_seed):
         assert len({tuple(stream(one).generate_state(4).tolist()) for one in trials}) == 1
@@ -437,7 +436,7 @@ def test_a_run_stores_intervals_beside_the_same_estimates(tmp_path: Path) -> Non
     trials = [Trial(estimator, task, 60, seed, "cpu") for estimator in made for seed in range(4)]
     for one, row in zip(trials, found.to_dict("records"), strict=True):
         sample = task.distribution.sample(60, np.random.default_rng(one.data_seed()))
-        context = Context(np.random.default_rng(one.estimator_seed()), level=0.9, method="jackknife")
+        context = Context(np.random.default_rng(one.estimator_seed()), interval=Interval("jackknife", 0.9))
         expected = with_interval(one.estimator, Estimate(row["estimate"]), sample.x, sample.y, context)
         assert (row["low"], row["high"]) == (expected.low, expected.high)
         assert row["diagnostics"]["interval"] == expected.diagnostics["interval"]

@@ -22,12 +22,13 @@ from mibench.estimators.kernels.diffusion import categories, dse
 from mibench.estimators.kernels.gram import MANY_COLUMNS, MOST_ROWS, TILE, bandwidth_of, gaussian_kernel, kernel_means
 from mibench.estimators.kernels.spectra import FromSpectra
 from mibench.estimators.kernels.traces import low_rank, spectral_sum, split_off
-from mibench.interface import Array, Context, Estimate, InputError
+from mibench.interface import Array, Context, Estimate, InputError, Shape, kinds_of
 from mibench.registry import make_distribution, make_estimator
 
 
 def estimate(spec: str, x: Array, y: Array, seed: int = 0, discrete: bool = False) -> Estimate:
-    context = Context(np.random.default_rng(seed), y_discrete=(discrete,) * y.shape[1])
+    shape = Shape(len(x), kinds_of(x.shape[1]), kinds_of(y.shape[1], discrete=discrete))
+    context = Context(np.random.default_rng(seed), shape=shape)
     return make_estimator(spec).estimate(x, y, context)
 
 
@@ -232,9 +233,9 @@ def test_a_bandwidth_is_a_positive_number_or_median() -> None:
 
 
 def test_few_points_are_declined() -> None:
-    one = (False,)
-    assert "4 points" in str(make_estimator("cs-qmi").unsupported(3, 1, 1, one, one))
-    assert make_estimator("cs-qmi[statistic=v]").unsupported(3, 1, 1, one, one) is None
+    one = kinds_of(1)
+    assert "4 points" in str(make_estimator("cs-qmi").unsupported(Shape(3, one, one)))
+    assert make_estimator("cs-qmi[statistic=v]").unsupported(Shape(3, one, one)) is None
     x, y = pairs(4, 1, 1, 0)
     assert kernel_means(x, y, 1.0, 1.0, "u").margins == pytest.approx(
         np.mean([gram(x, 1.0)[i, j] * gram(y, 1.0)[k, m] for i, j, k, m in itertools.permutations(range(4))])
@@ -396,9 +397,9 @@ def test_spectral_measures_of_many_points() -> None:
 def test_spectral_measures_say_how_many_points_they_take() -> None:
     for spec, most in (("von-neumann", 30_000), ("matrix-renyi", 30_000), ("matrix-renyi[alpha=0.5]", 20_000)):
         estimator = make_estimator(spec)
-        assert estimator.unsupported(most, 1, 1, (False,), (False,)) is None
-        assert f"at most {most} points" in str(estimator.unsupported(most + 1, 1, 1, (False,), (False,)))
-    assert make_estimator("matrix-renyi[alpha=2]").unsupported(10**6, 1, 1, (False,), (False,)) is None
+        assert estimator.unsupported(Shape.continuous(most, 1, 1)) is None
+        assert f"at most {most} points" in str(estimator.unsupported(Shape.continuous(most + 1, 1, 1)))
+    assert make_estimator("matrix-renyi[alpha=2]").unsupported(Shape.continuous(10**6, 1, 1)) is None
     x = np.arange(2000.0)[:, None]
     with pytest.raises(InputError, match="smaller alpha"):
         estimate("matrix-renyi[alpha=100,bandwidth_x=1e-3,bandwidth_y=1e-3]", x, x)
@@ -557,8 +558,8 @@ def test_dsmi_is_that_of_the_authors(case: str, bandwidth: int, t: int, bits: fl
 
 @pytest.mark.parametrize("case", sorted({case for case, *_ in PUBLISHED}))
 def test_categories_are_those_of_the_authors(case: str) -> None:
-    labels, doubts = categories(published(f"{case}_Y"), discrete=False)
-    assert not doubts
+    labels, warnings = categories(published(f"{case}_Y"), discrete=False)
+    assert not warnings
     clusters = published(f"{case}_clusters")[:, 0]
     assert (labels == np.unique(clusters, return_inverse=True)[1]).all()
 
@@ -677,13 +678,13 @@ def test_dsmi_orders_dependence_where_kernels_reach() -> None:
 
 
 def test_dsmi_says_what_it_cannot_use() -> None:
-    dsmi, no, yes = make_estimator("diffusion-spectral"), (False,), (True,)
-    assert "X must be continuous" in str(dsmi.unsupported(100, 1, 1, yes, no))
-    assert "either kind" in str(dsmi.unsupported(100, 1, 2, no, (True, False)))
-    assert "to cluster Y" in str(dsmi.unsupported(10, 1, 2, no, no * 2))
-    assert dsmi.unsupported(11, 1, 2, no, no * 2) is None
-    assert dsmi.unsupported(10, 2, 1, no * 2, no) is None  # bins are no clusters
-    assert dsmi.unsupported(100, 1, 2, no, yes * 2) is None
+    dsmi, no, yes = make_estimator("diffusion-spectral"), kinds_of(1), kinds_of(1, discrete=True)
+    assert "X must be continuous" in str(dsmi.unsupported(Shape(100, yes, no)))
+    assert "either kind" in str(dsmi.unsupported(Shape(100, no, ("discrete", "continuous"))))
+    assert "to cluster Y" in str(dsmi.unsupported(Shape(10, no, no * 2)))
+    assert dsmi.unsupported(Shape(11, no, no * 2)) is None
+    assert dsmi.unsupported(Shape(10, no * 2, no)) is None  # bins are no clusters
+    assert dsmi.unsupported(Shape(100, no, yes * 2)) is None
     x = np.arange(10_002.0)[:, None]
     with pytest.raises(InputError, match="10001 points; at most 10000"):
         estimate("dsmi", x, (x > 0).astype(float))

@@ -15,15 +15,23 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from mibench import reference
 from mibench.cli import main
 from mibench.distributions.gaussian import GaussianSparse
 from mibench.estimators.gaussian.cca import CCA
 from mibench.estimators.neighbors.ksg import KSG
-from mibench.interface import Estimator, InputError, JointDistribution, parameter, parameter_named, parameters_of
+from mibench.interface import (
+    Estimator,
+    InputError,
+    Interval,
+    JointDistribution,
+    parameter,
+    parameter_named,
+    parameters_of,
+)
 from mibench.plan import Trial, make_task
 from mibench.registry import full_spec, make_distribution, make_estimator, parameter_values, stored_estimator
-from mibench.selection import Filters, select
+from mibench.rows import reference
+from mibench.rows.select import Filters, select
 
 FIXTURES = Path(__file__).with_name("fixtures")
 STORE, ROWS = FIXTURES / "store-0.1.sqlite", FIXTURES / "rows-0.1.csv.gz"
@@ -43,8 +51,8 @@ def trial_of(row: dict[str, str]) -> Trial:
     estimator = stored_estimator(row["estimator"], row["params"])
     assert estimator is not None
     task = task_of(row["distribution"], int(row["dim_x"]), int(row["dim_y"]))
-    level = float(row["level"]) if row["level"] else None
-    return Trial(estimator, task, int(row["n"]), int(row["seed"]), row["device"], row["interval"] or None, level)
+    interval = Interval(row["interval"], float(row["level"])) if row["interval"] else None
+    return Trial(estimator, task, int(row["n"]), int(row["seed"]), row["device"], interval)
 
 
 def of_this_version(row: dict[str, str], trial: Trial) -> bool:

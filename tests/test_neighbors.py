@@ -8,7 +8,7 @@ from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_regression
 
 from mibench.estimators.neighbors.search import strict_neighbors
-from mibench.interface import Array, Context, InputError
+from mibench.interface import Array, Context, InputError, Shape
 from mibench.registry import full_spec, make_estimator
 
 
@@ -71,7 +71,7 @@ def test_several_k_are_each_of_them_and_their_mean(name: str, kind: str) -> None
     alone = [make_estimator(name, k=k).estimate(x, y, Context()).value for k in ks]
     assert found.diagnostics["by_k"] == pytest.approx(alone, abs=1e-12)
     assert found.value == pytest.approx(np.mean(alone), abs=1e-12)
-    reason = make_estimator(name, k=ks).unsupported(11, 2, 1, (False, False), (False,))
+    reason = make_estimator(name, k=ks).unsupported(Shape.continuous(11, 2, 1))
     assert reason == "needs more than k = 11 points, got 11"
 
 
@@ -183,10 +183,10 @@ def test_symmetric_and_blind_to_the_order_of_rows() -> None:
 
 def test_limits() -> None:
     ksg = make_estimator("ksg", k=5)
-    assert "more than k = 5 points, got 5" in str(ksg.unsupported(5, 1, 1, (False,), (False,)))
-    assert ksg.unsupported(6, 1, 1, (False,), (False,)) is None
-    assert "discrete" in str(ksg.unsupported(50, 1, 1, (True,), (True,)))
-    assert "mixed" in str(ksg.unsupported(50, 1, 1, (False,), (True,)))
+    assert "more than k = 5 points, got 5" in str(ksg.unsupported(Shape.continuous(5, 1, 1)))
+    assert ksg.unsupported(Shape.continuous(6, 1, 1)) is None
+    assert "discrete" in str(ksg.unsupported(Shape(50, ("discrete",), ("discrete",))))
+    assert "mixed" in str(ksg.unsupported(Shape(50, ("continuous",), ("discrete",))))
     with pytest.raises(InputError, match="k = 0 is out of range"):
         make_estimator("ksg", k=0)
 

@@ -15,7 +15,7 @@ from test_neighbors import draw, length
 from mibench.estimators.neighbors.boxes import chance_share
 from mibench.estimators.neighbors.entropy import debiasing_weights
 from mibench.estimators.neighbors.search import Indices, count_within, neighbor_radii, reduce_neighborhoods
-from mibench.interface import Array, Context, Estimate, InputError
+from mibench.interface import Array, Context, Estimate, InputError, Shape, kinds_of
 from mibench.registry import make_distribution, make_estimator
 
 KINDS = ["normal", "integers", "tenths", "duplicates", "offset"]
@@ -172,7 +172,7 @@ def test_euclidean_norm(kind: str, dim_x: int, dim_y: int) -> None:
             found = make_estimator(name, k=3, norm="euclidean").estimate(x, y, Context()).value
             assert found == pytest.approx(definition(x, y, 3, "euclidean"), abs=1e-10)
     label = np.random.default_rng(1).integers(0, 5, (120, 1)).astype(float)
-    context = Context(x_discrete=(False,) * dim_x, y_discrete=(True,))
+    context = Context(shape=Shape(len(x), kinds_of(dim_x), ("discrete",)))
     found = make_estimator("ross[norm=euclidean]", k=3).estimate(x, label, context).value
     assert found == pytest.approx(ross_by_definition(x, label, 3, "euclidean"), abs=1e-10)
 
@@ -233,10 +233,8 @@ def test_debiased_kl_weighs_the_entropies_of_every_neighbor() -> None:
     with pytest.raises(InputError, match="weights=debiased uses all neighbours up to one k; give one whole number"):
         make_estimator("kl[k=(3,5),weights=debiased]")
     few = make_estimator("kl[k=3,weights=debiased]")
-    assert few.unsupported(50, 5, 6, (False,) * 5, (False,) * 6) is None
-    assert few.unsupported(50, 6, 6, (False,) * 6, (False,) * 6) == (
-        "weights=debiased needs k >= 4 in 6 + 6 dimensions, got 3"
-    )
+    assert few.unsupported(Shape.continuous(50, 5, 6)) is None
+    assert few.unsupported(Shape.continuous(50, 6, 6)) == ("weights=debiased needs k >= 4 in 6 + 6 dimensions, got 3")
 
 
 def test_debiasing_takes_the_bias_away_in_many_dimensions() -> None:
@@ -274,7 +272,7 @@ def test_lnc_is_the_definition(kind: str) -> None:
 
 
 def estimate_label(block: Array, label: Array, k: int) -> Estimate:
-    context = Context(x_discrete=(False,) * block.shape[1], y_discrete=(True,) * label.shape[1])
+    context = Context(shape=Shape(len(block), kinds_of(block.shape[1]), kinds_of(label.shape[1], discrete=True)))
     return make_estimator("ross", k=k).estimate(block, label, context)
 
 
@@ -287,7 +285,7 @@ def test_ross_is_the_definition(kind: str, dim: int, labels: int) -> None:
         label = np.round(other * (1e7 if kind == "offset" else 1))
         found = estimate_label(block, label, k)
         assert found.value == pytest.approx(ross_by_definition(block, label, k), abs=1e-10)
-        swapped = Context(x_discrete=(True,) * labels, y_discrete=(False,) * dim)
+        swapped = Context(shape=Shape(n, kinds_of(labels, discrete=True), kinds_of(dim)))
         assert make_estimator("ross", k=k).estimate(label, block, swapped).value == found.value
 
 
@@ -426,7 +424,7 @@ def mean_error(spec: str, task: str) -> tuple[float, float]:
     distribution, estimator, values = make_distribution(task), make_estimator(spec), []
     for seed in range(20):
         sample = distribution.sample(2000, np.random.default_rng([seed, 5]))
-        context = Context(x_discrete=distribution.x_discrete, y_discrete=distribution.y_discrete)
+        context = Context(shape=sample.shape)
         values.append(estimator.estimate(sample.x, sample.y, context).value)
     truth = distribution.ground_truth()
     assert truth is not None
@@ -508,7 +506,7 @@ def test_mixed_ksg_warns_of_labels_that_count_as_numbers_and_not_of_their_scale(
     number = np.array([1.0, 0.0, 2.0])[label[:, 0].astype(int)][:, None] + rng.normal(size=(1000, 1))
 
     def run(spec: str, factor: float) -> Estimate:
-        context = Context(x_discrete=(False,), y_discrete=(True,))
+        context = Context(shape=Shape(1000, ("continuous",), ("discrete",)))
         return make_estimator(spec).estimate(factor * number, label, context)
 
     expected = run("ross", 1).value
@@ -524,22 +522,23 @@ def test_mixed_ksg_warns_of_labels_that_count_as_numbers_and_not_of_their_scale(
     assert cured.value == pytest.approx(expected, abs=0.05)
     assert cured.warnings == ()
     # Numbers of unequal scale are still warned of, labels alone have none.
-    x, context = np.hstack([number, 100 * number[::-1]]), Context(x_discrete=(False, False), y_discrete=(True,))
+    x = np.hstack([number, 100 * number[::-1]])
+    context = Context(shape=Shape(1000, ("continuous", "continuous"), ("discrete",)))
     assert "standard deviations" in make_estimator("mixed-ksg").estimate(x, label, context).warnings[0]
-    context = Context(x_discrete=(True,), y_discrete=(True,))
+    context = Context(shape=Shape(1000, ("discrete",), ("discrete",)))
     assert make_estimator("mixed-ksg").estimate(50 * label, label, context).warnings == ()
 
 
 def test_limits() -> None:
     for name in ("ksg-2", "kl", "mixed-ksg", "lnc"):
         estimator = make_estimator(name, k=5)
-        assert "more than k = 5 points, got 5" in str(estimator.unsupported(5, 1, 1, (False,), (False,)))
-        assert estimator.unsupported(6, 1, 1, (False,), (False,)) is None
-    assert make_estimator("lnc[k=5]").unsupported(50, 2, 2, (False,) * 2, (False,) * 2) is None
-    reason = make_estimator("lnc[k=5]").unsupported(50, 3, 2, (False,) * 3, (False,) * 2)
+        assert "more than k = 5 points, got 5" in str(estimator.unsupported(Shape.continuous(5, 1, 1)))
+        assert estimator.unsupported(Shape.continuous(6, 1, 1)) is None
+    assert make_estimator("lnc[k=5]").unsupported(Shape.continuous(50, 2, 2)) is None
+    reason = make_estimator("lnc[k=5]").unsupported(Shape.continuous(50, 3, 2))
     assert reason == "needs k > 3 + 2 dimensions, got k = 5"
     ross = make_estimator("ross")
-    assert ross.unsupported(50, 2, 1, (False, False), (True,)) is None
-    assert ross.unsupported(50, 1, 2, (True,), (False, False)) is None
-    assert "all columns of x discrete" in str(ross.unsupported(50, 2, 1, (False, True), (True,)))
-    assert "continuous columns are not supported" in str(ross.unsupported(50, 1, 1, (False,), (False,)))
+    assert ross.unsupported(Shape(50, ("continuous", "continuous"), ("discrete",))) is None
+    assert ross.unsupported(Shape(50, ("discrete",), ("continuous", "continuous"))) is None
+    assert "all columns of x discrete" in str(ross.unsupported(Shape(50, ("continuous", "discrete"), ("discrete",))))
+    assert "continuous columns are not supported" in str(ross.unsupported(Shape.continuous(50, 1, 1)))

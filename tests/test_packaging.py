@@ -159,14 +159,15 @@ def test_source_distribution_holds_the_documents(dist: Path) -> None:
 
 LISTING = """
 import importlib.resources, json, mibench
-from mibench import reference, registry, selection, suites
+from mibench import registry, suites
+from mibench.rows import reference, select
 rows = importlib.resources.files("mibench.data") / "reference"
 core = importlib.resources.files("mibench.data") / "suites" / "core.toml"
 print(json.dumps({
     "place": mibench.__file__,
     "core": core.read_text(encoding="utf-8"),
     "files": {path.name: len(path.read_bytes()) for path in rows.iterdir()},
-    "rows": len(selection.select(selection.Filters(keep_stale=True), shipped=True)[0]),
+    "rows": len(select.select(select.Filters(keep_stale=True), shipped=True)[0]),
     "environments": list(reference.environments()),
     "suites": suites.names(),
     "estimators": registry.estimators.names(),
@@ -177,14 +178,15 @@ print(json.dumps({
 
 
 def test_installed_wheel_finds_its_data_and_its_objects(site: Path) -> None:
-    from mibench import reference, registry, selection, suites
+    from mibench import registry, suites
+    from mibench.rows import reference, select
 
     found = json.loads(run_installed(site, "-c", LISTING))
     assert Path(found.pop("place")).is_relative_to(site)
     assert found == {
         "core": (ROOT / "benchmarks/suites/core.toml").read_text(encoding="utf-8"),
         "files": {path.name: path.stat().st_size for path in (ROOT / "results/reference").iterdir()},
-        "rows": len(selection.select(selection.Filters(keep_stale=True), shipped=True)[0]),
+        "rows": len(select.select(select.Filters(keep_stale=True), shipped=True)[0]),
         "environments": list(reference.environments()),
         "suites": suites.names(),
         "estimators": registry.estimators.names(),

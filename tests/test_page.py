@@ -7,13 +7,14 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mibench import cli
-from mibench.display import STALE
+from mibench.names import STALE
 from mibench.report.page import page
+from mibench.rows.row import Row
 from mibench.scoring import Solved
 
 INJECTION = "<script>alert('x')</script><img src=\"https://example.org/a.png\" onerror=alert(1)>"
@@ -24,8 +25,8 @@ ENVIRONMENT = {
 }  # fmt: skip
 
 
-def row(estimate: float | None, **columns: Any) -> dict[str, Any]:
-    return {
+def row(estimate: float | None, **columns: Any) -> Row:
+    made = {
         "estimator": "ksg", "params": {"k": 3, "margins": "none"}, "estimator_version": "1",
         "distribution": "gaussian-sparse", "distribution_version": "1", "dim_x": 5, "dim_y": 5, "n": 100, "seed": 0,
         "device": "cpu", "quantity": "mi", "bound": "none", "status": "ok", "estimate": estimate, "low": None,
@@ -34,9 +35,10 @@ def row(estimate: float | None, **columns: Any) -> dict[str, Any]:
         "error_type": None, "error_text": None, "created_utc": "2026-01-02T03:04:05+00:00", "environment": "abc",
         "code": "c", "stale": False, **columns,
     }  # fmt: skip
+    return cast("Row", made)
 
 
-def failed(seed: int, text: str, status: str = "error", **columns: Any) -> dict[str, Any]:
+def failed(seed: int, text: str, status: str = "error", **columns: Any) -> Row:
     nothing = dict.fromkeys(("truth", "truth_se", "oracle", "wall_s", "cpu_s"))
     return row(
         None, **{**nothing, "status": status, "seed": seed, "error_type": "ValueError", "error_text": text}, **columns
@@ -54,7 +56,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-def report(rows: list[dict[str, Any]] = ROWS, created: str = "2026-11-22") -> str:
+def report(rows: list[Row] = ROWS, created: str = "2026-11-22") -> str:
     return page(rows, {"abc": ENVIRONMENT}, source="rows.sqlite", created=created)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import mibench
 from mibench import provenance
-from mibench.interface import Estimator
+from mibench.interface import Estimator, InputError
 from mibench.provenance import code_hash, environment, read_again
 from mibench.registry import make_distribution, make_estimator
 
@@ -66,7 +66,7 @@ def hashes(clone: Path) -> dict[str, str]:
         ("distributions/pairs.py", {"gaussian-sparse", "half-cube"}),
         ("distributions/transforms.py", {"half-cube"}),
         ("distributions/student.py", set()),
-        ("mibench/store.py", set()),
+        ("mibench/rows/store.py", set()),
     ],
 )
 def test_a_change_reaches_what_uses_it(
@@ -168,6 +168,38 @@ def test_files_beside_the_own_file_count(
     assert own_hash(path) != first
     for name in [name for name in sys.modules if name.startswith("own_")]:
         del sys.modules[name]
+
+
+def test_data_files_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights beside the own file, and beside a module that it imports: one byte of them is another code."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path, helper, weights = tmp_path / "own.py", tmp_path / "own_helper.py", tmp_path / "weights.bin"
+    path.write_text('DATA_FILES = ("weights.bin", "folder/more.bin")\n' + OWN.format(imports="", value=1))
+    (tmp_path / "folder").mkdir()
+    for own, data in ((path, weights), (path, tmp_path / "folder/more.bin"), (helper, tmp_path / "helper.bin")):
+        if own is helper:
+            path.write_text(OWN.format(imports="import own_helper", value=1))
+            helper.write_text('DATA_FILES = ("helper.bin",)\n')
+        for name in ("weights.bin", "folder/more.bin", "helper.bin"):
+            (tmp_path / name).write_bytes(b"0123\r\n")
+        first = own_hash(path)
+        assert own_hash(path) == first
+        data.write_bytes(b"0124\r\n")
+        assert own_hash(path) != first
+        data.write_bytes(b"0123\n")
+        assert own_hash(path) != first, "bytes, not lines"
+        data.unlink()
+        with pytest.raises(InputError, match=rf"^{own} reads \S*{data.name}, which cannot be read beside it: No such"):
+            own_hash(path)
+    del sys.modules["own_helper"]
+
+
+@pytest.mark.parametrize("value", ['"weights.bin"', "(1,)", "tuple(names)"])
+def test_data_files_are_a_literal(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(f"names = ()\nDATA_FILES = {value}\n" + OWN.format(imports="", value=1))
+    with pytest.raises(InputError, match=r"give DATA_FILES as a literal, such as"):
+        own_hash(path)
 
 
 def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
-from mibench import cli, reference, suites
+from mibench import cli, suites
 from mibench.interface import InputError
 from mibench.plan import make_task, make_trials
 from mibench.registry import estimators, make_estimator
-from mibench.selection import Filters, select
-from mibench.store import Store
+from mibench.rows import reference
+from mibench.rows.files import encoded, read_rows
+from mibench.rows.row import Row
+from mibench.rows.select import Filters, select
+from mibench.rows.store import Store
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks/reference.py"
@@ -67,7 +70,9 @@ def test_exported_rows_are_the_stored_ones(folder: Path, tmp_path: Path) -> None
     assert len(read) == 12
     for one, other in zip(read, expected, strict=True):
         exact = set(BENCH["COLUMNS"]) - set(BENCH["SECONDS"])
-        assert {key: one[key] for key in exact} == {key: other[key] for key in exact}
+        assert {key: value for key, value in one.items() if key in exact} == {
+            key: value for key, value in other.items() if key in exact
+        }
         assert (one["wall_s"], one["cpu_s"]) == (0.1235, 12.35)
         assert one["diagnostics"] == {}
     (described,) = reference.environments().values()
@@ -159,6 +164,12 @@ def test_shipped_rows_are_small_and_whole() -> None:
     assert len(keys) == len(rows), "a trial is there twice"
 
 
+@pytest.mark.parametrize("path", reference.files(), ids=lambda path: path.name.partition(".")[0])
+def test_shipped_rows_are_written_again_in_the_same_bytes(path: Path) -> None:
+    rows = sorted(read_rows(path), key=BENCH["_place"])
+    assert encoded([BENCH["_compact"](row) for row in rows], "csv") == gzip.decompress(path.read_bytes())
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Where plot, table and report read them
 
@@ -201,3 +212,24 @@ def test_no_reference_rows(folder: Path) -> None:
         select(shipped=True, rows_file=folder / "rows.csv")
     assert reference.environments() == {}
     assert reference.files() == []
+
+
+def test_only_the_files_of_the_estimators_asked_for_are_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row for name in ("ksg", "ksg-2", "cca") for row in rows_of(name, "gaussian-sparse")]
+    BENCH["export"](stored(tmp_path / "rows.sqlite", rows), folder)
+    read: list[str] = []
+
+    def noted(path: Path) -> list[Row]:
+        read.append(path.name)
+        return read_rows(path)
+
+    monkeypatch.setattr("mibench.rows.select.read_rows", noted)
+    for asked, files in {"ksg[k=3]": ["ksg"], "ksg*": ["ksg", "ksg-2"], "ksg,cca": ["cca", "ksg"]}.items():
+        read.clear()
+        found, _ = select(Filters(estimators=asked.split(",")), shipped=True)
+        assert read == [f"{name}.csv.gz" for name in sorted(files, key=lambda name: f"{name}.csv.gz")]
+        assert {row["estimator"] for row in found} == set(files)
+    with pytest.raises(InputError, match=r"no row of estimator 'kde' .* there are cca, ksg, ksg-2"):
+        select(Filters(estimators=["ksg", "kde"]), shipped=True)

@@ -342,6 +342,24 @@ class Plain(Mine):
 
 number = 3
 """
+FIVE_ARGUMENTS = """
+    def unsupported(self, n, dim_x, dim_y, x_discrete, y_discrete):
+        return None
+
+"""
+OLD_KINDS = """
+from mibench.interface import JointDistribution
+
+class Old(JointDistribution):
+    dim_x = dim_y = 1
+    y_discrete = (True,)
+
+    def sample(self, n, rng):
+        raise NotImplementedError
+
+    def ground_truth(self, quantity="mi"):
+        return None
+"""
 
 
 def test_an_object_of_a_file(tmp_path: Path) -> None:
@@ -390,6 +408,11 @@ def test_a_wrong_object_of_a_file_is_one_clear_line(ending: str, message: str, t
         ),
         (OWN.replace(", context", ""), r"estimate\(self, x, y\); write `def estimate\(self, x, y, context\)`"),
         (
+            OWN.replace("class Abstract", FIVE_ARGUMENTS + "class Abstract"),
+            r"Mine defines unsupported\(self, n, dim_x, dim_y, x_discrete, y_discrete\); "
+            r"write `def unsupported\(self, shape\)`",
+        ),
+        (
             OWN.replace(", context", ", *, context"),
             r"Mine defines estimate\(self, x, y, \*, context\); write",
         ),
@@ -403,6 +426,13 @@ def test_a_file_that_cannot_be_used_is_one_clear_line(text: str, message: str, t
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"no file '.*missing\.py'; give path/to/file\.py:Object"):
         make_estimator(f"{tmp_path}/missing.py:Mine")
+
+
+def test_a_distribution_that_says_its_kinds_as_formerly_is_refused(tmp_path: Path) -> None:
+    """Else its labels would be taken for numbers."""
+    (tmp_path / "old.py").write_text(OLD_KINDS)
+    with pytest.raises(InputError, match=r"Old defines x_discrete or y_discrete; write `def sample_shape\(self, n\)`"):
+        make_distribution(f"{tmp_path}/old.py:Old")
 
 
 def test_two_files_are_two_modules(tmp_path: Path) -> None:

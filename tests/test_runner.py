@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,22 @@ import pytest
 
 import mibench
 from mibench.execution.local import Limits
-from mibench.interface import Array, Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
+from mibench.interface import (
+    Array,
+    Context,
+    Estimate,
+    Estimator,
+    GroundTruth,
+    InputError,
+    JointDistribution,
+    Sample,
+    Shape,
+)
 from mibench.plan import make_trials
+from mibench.rows.row import Row
+from mibench.rows.store import Store
 from mibench.runner import Request, plan, run, run_trials
 from mibench.scoring import summarise
-from mibench.store import Store
 
 ROOT = Path(mibench.__file__).parents[1]
 FAULTY = Path(__file__).with_name("faulty.py")
@@ -34,8 +45,8 @@ class Mine(Estimator):
     shift: float = parameter(0.0, "is added")
     def estimate(self, x, y, context):
         return Estimate(own_machinery.value(x) + self.shift + 1)
-    def unsupported(self, n, dim_x, dim_y, x_discrete, y_discrete):
-        return f"needs more than 20 points, got {n}" if n <= 20 else None
+    def unsupported(self, shape):
+        return f"needs more than 20 points, got {shape.n}" if shape.n <= 20 else None
 
 @dataclass(frozen=True)
 class Together(Mine):
@@ -52,12 +63,12 @@ class Told:
 
     def __init__(self) -> None:
         self.begun: list[tuple[int, int, int]] = []
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
 
     def begin(self, planned: int, found: int, stale: int) -> None:
         self.begun.append((planned, found, stale))
 
-    def ended(self, row: dict[str, Any]) -> None:
+    def ended(self, row: Row) -> None:
         assert self.begun
         self.rows.append(row)
 
@@ -74,7 +85,7 @@ class Folder:
 
     def run(
         self, estimator: str = "Mine", n: Sequence[int] = (50,), seeds: int = 3, **options: Any
-    ) -> tuple[list[dict[str, Any]], Told]:
+    ) -> tuple[Sequence[Mapping[str, Any]], Told]:
         trials, _, _ = plan(Request([f"{self.own}:{estimator}"], ["independent"], dim_x=1, dim_y=1, n=n, seeds=seeds))
         store, told = Store(self.store), Told()
         try:
@@ -82,7 +93,7 @@ class Folder:
         finally:
             store.close()
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> Sequence[Mapping[str, Any]]:
         store = Store(self.store)
         rows = store.rows()
         store.close()
@@ -318,6 +329,19 @@ def test_a_sample_that_cannot_be_used_is_an_error_of_its_trial(estimator: type[E
         assert (row["status"] == "error") == ("constant" in str(row["error_text"]))
     cell = summarise([{str(key): value for key, value in row.items()} for row in rows.to_dict("records")])[0]
     assert (cell["ok"], cell["failures"]) == (counts["ok"], {"error": counts["error"]})
+
+
+class Undeclared(SometimesConstant):
+    """Y is labels, which its samples do not say."""
+
+    def sample_shape(self, n: int) -> Shape:
+        return Shape(n, ("continuous",), ("discrete",))
+
+
+def test_a_sample_of_other_kinds_than_its_distribution_says_is_an_error_of_its_trial(tmp_path: Path) -> None:
+    (row,) = run("mixed-ksg", distribution=Undeclared, n=50, seeds=1, store=tmp_path / "s", jobs=1).to_dict("records")
+    assert row["status"] == "error"
+    assert row["error_text"].endswith("return Sample(x, y, pmi, self.sample_shape(n))")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -12,10 +12,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 from scipy import stats
 
-from mibench.display import to_json
-from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summarise
-from mibench.scoring.cell import METHOD, TASK
-from mibench.store import plain
+from mibench.rows.files import to_json
+from mibench.rows.row import Method, Task, method_of, plain
+from mibench.scoring import LEVEL, Solved, association, cells, holm, paired_differences, ranks, summaries, summarise
 
 # The contract of a cell: other programs read these.
 CONTRACT = {
@@ -40,8 +39,13 @@ def failed(status: str, **columns: Any) -> dict[str, Any]:
     return row(None, **{**nothing, "status": status, **columns})
 
 
+def scores(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells as programs read them."""
+    return [dict(cell) for cell in summarise(rows)]
+
+
 def score(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    (cell,) = summarise(rows)
+    (cell,) = scores(rows)
     return cell
 
 
@@ -158,10 +162,10 @@ def test_the_bootstrap_is_repeatable_and_covers() -> None:
         errors, oracle_errors = 2 * rng.standard_normal(20), rng.standard_normal(20)
         pairs = zip(errors.tolist(), oracle_errors.tolist(), strict=True)
         rows += [row(1 + error, oracle=1 + oracle_error, n=repetition) for error, oracle_error in pairs]
-    found = summarise(rows)
+    found = scores(rows)
     assert all(cell["efficiency_low"] < cell["efficiency"] < cell["efficiency_high"] for cell in found)
     hits = sum(cell["efficiency_low"] <= 0.5 <= cell["efficiency_high"] for cell in found)
-    assert summarise(rows) == found
+    assert scores(rows) == found
     assert 0.80 <= hits / 200 <= 0.97
 
 
@@ -178,21 +182,22 @@ def test_the_bootstrap_is_repeatable_and_covers() -> None:
         {"n": 101},
         {"device": "cuda"},
         {"interval": "subsample"},
+        {"stale": True},
     ],
 )
 def test_cells_never_mix(change: dict[str, Any]) -> None:
     rows = [row(1.0), row(2.0, **change), row(1.5)]
-    first, second = summarise(rows)
+    first, second = scores(rows)
     assert (first["mean"], first["trials"]) == (1.25, 2)
     assert (second["mean"], second["trials"]) == (2.0, 1)
     (name, value) = next(iter(change.items()))
-    assert second[name] == value
+    assert list(cells(rows)[name])[1] == value
 
 
 def test_intervals_of_two_levels_never_mix() -> None:
     asked = {"interval": "subsample", "low": 0.9}
     rows = [row(1.0, level=level, high=0.9 + level, **asked) for level in (0.9, 0.5, 0.9)]
-    assert [(cell["level"], cell["intervals"], cell["mean_width"]) for cell in summarise(rows)] == [
+    assert [(cell["level"], cell["intervals"], cell["mean_width"]) for cell in scores(rows)] == [
         (0.9, 2, pytest.approx(0.9)),
         (0.5, 1, pytest.approx(0.5)),
     ]
@@ -216,10 +221,10 @@ def test_an_interval_of_the_estimators_own_makes_no_cell_of_its_own() -> None:
 
 def test_cells_stand_in_the_order_of_the_rows() -> None:
     rows = [row(1.0, n=n, estimator=name) for name in ("b", "a") for n in (300, 100, 200) for _ in range(2)]
-    assert [(cell["estimator"], cell["n"]) for cell in summarise(rows)] == [
+    assert [(cell["estimator"], cell["n"]) for cell in scores(rows)] == [
         (name, n) for name in ("b", "a") for n in (300, 100, 200)
     ]
-    assert summarise([]) == []
+    assert scores([]) == []
 
 
 def test_estimates_that_diverged_give_no_infinite_score() -> None:
@@ -235,9 +240,9 @@ def test_estimates_that_diverged_give_no_infinite_score() -> None:
 
 def test_the_table_and_the_mappings_are_the_same_numbers() -> None:
     rows = [row(1.2, oracle=1.1), row(0.9, oracle=1.0), failed("oom"), row(1.1, n=200)]
-    table, mappings = cells(rows), summarise(rows)
-    assert list(table.columns) == list(mappings[0])
-    assert plain(table.to_dict("records")) == mappings
+    table, mappings = cells(rows), scores(rows)
+    assert list(table.columns) == [*mappings[0], "stale"]
+    assert plain(table.drop(columns="stale").to_dict("records")) == mappings
     assert_frame_equal(table, cells(pd.DataFrame(rows)))
     assert list(cells([]).columns) == list(table.columns)
 
@@ -289,8 +294,8 @@ def test_a_failed_trial_is_no_solution() -> None:
 def test_the_truth_of_a_law_is_known_to_the_cells_that_failed() -> None:
     rows = [failed("oom"), row(1.0, estimator="cca", truth_se=0.1), failed("oom", quantity="dsmi", estimator="dsmi")]
     rows.append(failed("oom", dim_x=6))
-    assert [cell["truth"] for cell in summarise(rows)] == [1.0, 1.0, None, None]
-    assert [cell["truth_se"] for cell in summarise(rows)] == [0.1, 0.1, None, None]
+    assert [cell["truth"] for cell in scores(rows)] == [1.0, 1.0, None, None]
+    assert [cell["truth_se"] for cell in scores(rows)] == [0.1, 0.1, None, None]
 
 
 def certified(estimate: float) -> dict[str, Any]:
@@ -335,7 +340,7 @@ def test_scores_of_random_rows_against_numpy() -> None:
             made = row(rng.normal(1.2, 0.3), **values) if status == "ok" else failed(status)
             rows.append({**made, "n": cell, "seed": seed})
     rows = [rows[index] for index in rng.permutation(len(rows))]
-    for found in summarise(rows):
+    for found in scores(rows):
         own = [one for one in rows if one["n"] == found["n"]] if found["n"] % 10 == 0 else []
         good = [one for one in own if one["status"] == "ok"]
         if good:
@@ -451,9 +456,9 @@ def test_a_paired_difference_by_hand() -> None:
     (found,) = paired_differences(on("s", "a", 0.1, -0.4, 0.2) + on("s", "b", -0.3, 0.4, 0.7)).to_dict("records")
     assert (found["estimator_a"], found["estimator_b"], found["distribution"]) == ("a", "b", "s")
     assert (found["params_a"], found["seeds"]) == ({"k": 3}, 3)
-    sides = [f"{name}_{side}" for side in "ab" for name in METHOD]
-    assert list(found) == [*TASK, *sides, "seeds", "failures_a", "failures_b", "difference", "se", "low", "high", "p",
-                           "p_holm"]  # fmt: skip
+    sides = [f"{name}_{side}" for side in "ab" for name in Method._fields]
+    scores = ["seeds", "failures_a", "failures_b", "difference", "se", "low", "high", "p", "p_holm"]
+    assert list(found) == [*Task._fields, *sides, *scores]
     assert found["difference"] == pytest.approx(-7 / 30)
     assert found["se"] == pytest.approx(math.sqrt(19 / 300 / 3))
     expected = stats.ttest_rel([0.1, 0.4, 0.2], [0.3, 0.4, 0.7])
@@ -506,6 +511,32 @@ def test_what_is_not_paired() -> None:
     rows += on("v", "a", 0.1, truth_low=0.9, truth_high=1.1) + on("v", "b", 0.1, truth_low=0.9, truth_high=1.1)
     assert len(paired_differences(rows)) == 0
     assert len(paired_differences([])) == 0
+
+
+def test_pairs_of_one_method_are_compared_and_corrected_for_alone() -> None:
+    rows = on("s", "a", 0.1, -0.4, 0.2) + on("s", "b", -0.3, 0.4, 0.7) + on("s", "c", 0.9, 0.8, -0.5)
+    every = paired_differences(rows)
+    some = paired_differences(rows, of={method_of(rows[0])})
+    with_a = every[every["estimator_a"] == "a"].reset_index(drop=True)
+    assert list(zip(some["estimator_a"], some["estimator_b"], strict=True)) == [("a", "b"), ("a", "c")]
+    assert_frame_equal(some.drop(columns="p_holm"), with_a.drop(columns="p_holm"))
+    assert list(some["p_holm"]) == list(holm(some["p"].to_numpy()))
+    assert not np.allclose(some["p_holm"], with_a["p_holm"])
+
+
+def test_stale_rows_are_of_a_method_of_their_own() -> None:
+    """One estimator on the same seeds, by today's code and by another: compared, ranked and ordered as two."""
+    rows = [
+        row(truth + shift + noise, seed=seed, distribution=f"t{truth}", truth=truth, stale=stale)
+        for truth in (0.5, 1.0, 2.0)
+        for shift, stale in ((0.1, False), (0.5, True))
+        for seed, noise in enumerate((0.0, 0.01))
+    ]
+    assert list(cells(rows)["stale"]) == [False, True] * 3
+    assert list(ranks(cells(rows))["stale"]) == [False, True]
+    assert [(one.method.stale, one.rank) for one in summaries(cells(rows))[0]] == [(False, 1.0), (True, 2.0)]
+    assert list(paired_differences(rows)["difference"]) == pytest.approx([-0.4] * 3)
+    assert list(association(rows)["stale"]) == [False, True]
 
 
 def test_holm_by_hand() -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mibench import display
-from mibench.interface import InputError
+from mibench.interface import InputError, Interval
 from mibench.plan import make_task, make_trials
 from mibench.registry import make_estimator
-from mibench.selection import Filters, select
-from mibench.store import Store
+from mibench.rows.files import encoded
+from mibench.rows.select import Filters, select
+from mibench.rows.store import Store
 
 COMMON = {"status": "ok", "created_utc": "now", "environment": "here", "diagnostics": {"k": [1]}, "warnings": []}
 TASKS = [
@@ -37,14 +36,14 @@ def store(tmp_path: Path) -> Path:
     made = [make_estimator(name) for name in ("ksg", "cca", "ksg[k=7]")]
     tasks = [make_task(name, dim, dim) for name, dim in TASKS]
     trials = make_trials(made, tasks, [300, 100], [2, 0, 1], "cpu")
-    with_interval = make_trials(made[:1], tasks[:1], [100], [0], "cpu", interval="subsample", level=0.8)
+    with_interval = make_trials(made[:1], tasks[:1], [100], [0], "cpu", interval=Interval("subsample", 0.8))
     opened = Store(path)
     opened.append([{**COMMON, **trial.facts(), "estimate": 0.1 * trial.seed} for trial in [*trials, *with_interval]])
     opened.close()
     return path
 
 
-def kinds(rows: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
+def kinds(rows: Sequence[Mapping[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
     """Values of the columns, each once, in the order of the rows."""
     return list(dict.fromkeys(tuple(row[column] for column in columns) for row in rows))
 
@@ -137,17 +136,12 @@ def test_what_leaves_no_row_is_said_in_one_line(filters: dict[str, Any], message
 # Files
 
 
-def write(rows: list[dict[str, Any]], path: Path) -> None:
-    if path.suffix == ".parquet":
-        display.to_parquet(rows, path)
-    elif path.suffix == ".json":
-        path.write_text(display.to_json({"trials": rows, "summary": []}), encoding="utf-8")
-    else:
-        data = display.to_csv(rows).encode()
-        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    form = path.name.removesuffix(".gz").rpartition(".")[2]
+    path.write_bytes(encoded(rows, form, compressed=path.suffix == ".gz"))
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.json", "rows.parquet"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.json", "rows.json.gz", "rows.parquet"])
 def test_a_file_of_rows_is_the_store_that_it_was_exported_from(name: str, store: Path, tmp_path: Path) -> None:
     opened = Store(store)
     write(list(opened.latest().values()), tmp_path / name)

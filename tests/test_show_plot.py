@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from mibench.cli import main
-from mibench.interface import Array, GroundTruth, JointDistribution, Sample, parameter
+from mibench.interface import Array, GroundTruth, JointDistribution, Sample, Shape, parameter
 from mibench.registry import make_distribution
 from mibench.report import figures, samples
 
@@ -26,13 +26,15 @@ class Table(JointDistribution):
 
     dim_x = 1
     dim_y = 1
-    x_discrete = (True,)
-    y_discrete = (True,)
+
+    def sample_shape(self, n: int) -> Shape:
+        """Labels."""
+        return Shape(n, ("discrete",), ("discrete",))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """X in {1, 2, 5}, Y = X or 9."""
         x = rng.choice([1.0, 2.0, 5.0], (n, 1))
-        return Sample(x, np.where(rng.random((n, 1)) < 0.25, 9.0, x))
+        return Sample(x, np.where(rng.random((n, 1)) < 0.25, 9.0, x), declared=self.sample_shape(n))
 
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
         """Nobody asks."""
@@ -45,12 +47,15 @@ class Labels(JointDistribution):
 
     dim_x = 1
     dim_y = 2
-    x_discrete = (True,)
+
+    def sample_shape(self, n: int) -> Shape:
+        """A label, and numbers."""
+        return Shape(n, ("discrete",), ("continuous", "continuous"))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """X in {0, 1}, Y normal around X."""
         x = rng.integers(0, 2, (n, 1)).astype(float)
-        return Sample(x, x + rng.standard_normal((n, 2)))
+        return Sample(x, x + rng.standard_normal((n, 2)), declared=self.sample_shape(n))
 
     def ground_truth(self, quantity: str = "mi") -> GroundTruth | None:
         """Nobody asks."""

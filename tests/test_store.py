@@ -8,15 +8,17 @@ import os
 import sqlite3
 import subprocess
 import sys
+import typing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pytest
 
 from mibench.interface import InputError
-from mibench.store import COLUMNS, STATUSES, Store, plain
+from mibench.rows.row import COLUMNS, STATUSES, Outcome, Row, plain
+from mibench.rows.store import AnyRow, Rows, Store, Table
 
 # The contract of a row: other programs read these.
 CONTRACT = {
@@ -36,7 +38,7 @@ def row(key: str = "a", **columns: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reopened(path: Path) -> list[dict[str, Any]]:
+def reopened(path: Path) -> list[Row]:
     store = Store(path)
     rows = store.rows()
     store.close()
@@ -67,7 +69,8 @@ def test_commits_are_synchronous_and_in_wal_mode(tmp_path: Path) -> None:
 def test_what_append_returned_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[2]); from test_store import row; from mibench.store import Store;"
+        "import os, sys; sys.path.insert(0, sys.argv[2]);"
+        "from test_store import row; from mibench.rows.store import Store;"
         "store = Store(sys.argv[1]); print(len(store.append([row(str(i)) for i in range(3)])), flush=True);"
         "store._connection.execute('BEGIN IMMEDIATE');"
         "store._connection.execute('INSERT INTO environments VALUES (1, 2)'); os.kill(os.getpid(), 9)"
@@ -183,6 +186,11 @@ def test_rows_take_numpy_and_what_is_not_finite(tmp_path: Path) -> None:
     store.close()
 
 
+def test_an_outcome_has_the_types_of_a_row() -> None:
+    row, outcome = typing.get_type_hints(Row), typing.get_type_hints(Outcome)
+    assert outcome.items() <= row.items()
+
+
 def test_statuses_are_those_of_the_contract() -> None:
     assert set(STATUSES) == {"ok", "nonfinite", "error", "timeout", "crash", "oom", "skipped"}
 
@@ -216,10 +224,11 @@ def test_a_creation_that_was_interrupted_is_finished(left_behind: str, tmp_path:
     assert len(reopened(path)) == 1
 
 
-def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["theirs (a)", "environments (name, url)"])
+def test_another_programs_database_is_left_alone(table: str, tmp_path: Path) -> None:
     path = tmp_path / "other.sqlite"
     connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE theirs (a)")
+    connection.execute(f"CREATE TABLE {table}")
     connection.close()
     before = path.read_bytes()
     with pytest.raises(InputError, match="no store of mibench"):
@@ -258,6 +267,85 @@ def test_a_store_of_the_first_schema_goes_on(tmp_path: Path) -> None:
         assert [list(one) for one in found] == [list(COLUMNS)] * (number + 2)
         assert (found[0], found[-1]) == (old, new)
         assert [one["interval"] for one in found] == [None, *["subsample"] * (number + 1)]
+
+
+OLD = Path(__file__).parent / "fixtures/store-0.1.sqlite"
+
+
+def test_a_store_of_version_0_1_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    path.write_bytes(OLD.read_bytes())
+    store = Store(path)
+    old = store.rows()
+    assert len(old) > 10
+    assert {tuple(one) for one in old} == {tuple(COLUMNS)}
+    assert {one["environment"] for one in old} <= store.environments().keys()
+    first = old[0]
+    (again, new) = store.append([{**first, "status": "timeout", "estimate": None}, row("new")])
+    assert (again["attempt"], new["attempt"]) == (first["attempt"] + 1, 1)
+    assert store.latest([first["run_key"], "new"]) == {first["run_key"]: again, "new": new}
+    store.close()
+    assert reopened(path) == [*old, again, new]
+
+
+class Card(TypedDict):
+    """A kind of row of another sort than a trial."""
+
+    card_key: str
+    attempt: int
+    encoder: str
+    accuracy: float | None
+    details: dict[str, Any]
+
+
+class LaterCard(Card):
+    """The same with a column that came later."""
+
+    width: int | None
+
+
+CARDS = Table("cards", Card, key="card_key")
+LATER_CARDS = Table("cards", LaterCard, key="card_key")
+
+
+@pytest.mark.parametrize("trials_first", [True, False])
+def test_another_kind_of_row_lives_in_the_same_file(trials_first: bool, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    if trials_first:
+        append(Store(path), row())
+    one = {"card_key": "a", "encoder": "linear", "accuracy": np.float64(0.5), "details": {}}
+    other = {"card_key": "b", "encoder": "deep", "details": {"curve": (1.0, math.nan)}}
+    written = append(Rows(path, CARDS), one, other)
+    assert written == [
+        {"card_key": "a", "attempt": 1, "encoder": "linear", "accuracy": 0.5, "details": {}},
+        {"card_key": "b", "attempt": 1, "encoder": "deep", "accuracy": None, "details": {"curve": [1.0, None]}},
+    ]
+    (again,) = append(Rows(path, CARDS), {**one, "accuracy": 0.75})
+    if not trials_first:
+        append(Store(path), row())
+    assert [trial["run_key"] for trial in reopened(path)] == ["a"]
+    cards = Rows(path, CARDS)
+    assert cards.rows() == [*written, again]
+    assert cards.latest() == {"a": {**written[0], "attempt": 2, "accuracy": 0.75}, "b": written[1]}
+    assert cards.latest(["b", "c"]) == {"b": written[1]}
+    cards.close()
+
+
+def test_a_column_that_comes_later_is_empty_in_older_rows(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    card = {"card_key": "a", "encoder": "linear", "details": {}}
+    (old,) = append(Rows(path, CARDS), card)
+    (new,) = append(Rows(path, LATER_CARDS), {**card, "width": 8})
+    later = Rows(path, LATER_CARDS)
+    assert later.rows() == [{**old, "width": None}, new]
+    assert (new["attempt"], new["width"]) == (2, 8)
+    later.close()
+
+
+def append(rows: Rows[AnyRow], *new: dict[str, Any]) -> list[AnyRow]:
+    written = rows.append(new)
+    rows.close()
+    return written
 
 
 @pytest.mark.parametrize(
@@ -299,7 +387,7 @@ import os, sys
 sys.path.insert(0, sys.argv[2])
 from test_store import row
 from mibench.interface import InputError
-from mibench.store import Store
+from mibench.rows.store import Store
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)
 try:
@@ -339,7 +427,7 @@ WRITER = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
 from test_store import row
-from mibench.store import Store
+from mibench.rows.store import Store
 print("ready", flush=True)
 sys.stdin.readline()
 store = Store(sys.argv[1])

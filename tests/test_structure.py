@@ -13,7 +13,7 @@ from scipy import integrate, special, stats
 from mibench.distributions.lowrank import LowRank
 from mibench.distributions.mixture import Contaminated
 from mibench.distributions.transforms import Transformed
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample
+from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, Shape
 from mibench.plan import make_task
 from mibench.registry import make_distribution
 
@@ -184,7 +184,7 @@ def test_nuisance_adds_columns_and_nothing_else() -> None:
 
 def test_nuisance_columns_are_numbers_beside_labels() -> None:
     law = make_distribution("nuisance[base=discrete-table[table=((0.4,0.1),(0.1,0.4))],dim_x=3,dim_y=2]")
-    assert (law.x_discrete, law.y_discrete) == ((True, False, False), (True, False))
+    assert law.sample_shape(9) == Shape(9, ("discrete", "continuous", "continuous"), ("discrete", "continuous"))
 
 
 class WithoutDensity(JointDistribution):

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mibench import bibliography, cli, display, registry, scoring
+from mibench import bibliography, cli, names, registry, scoring
 from mibench.interface import InputError
-from mibench.report import FORMATS, SCORES, citations, dependence, formats, marked, tables
+from mibench.report import FORMATS, SCORES, citations, dependence, formats, tables
 from mibench.report.formats import Entry, Table
 
 
@@ -45,7 +45,7 @@ def failed(status: str, **columns: Any) -> dict[str, Any]:
 
 def entries(found: list[dict[str, Any]], score: str) -> dict[tuple[str, str], Entry]:
     """The entries of the table of the first quantity, by task and estimator."""
-    group = tables.by_quantity(tables.records(scoring.cells(found)))[0]
+    group = scoring.by_quantity(tables.named(scoring.cells(found)))[0]
     one = tables.grid(group, score, "estimators")
     return {(task, name): entry for task, line in one.lines for name, entry in zip(one.heads[1:], line, strict=True)}
 
@@ -107,10 +107,10 @@ def test_standard_errors_of_rmse_and_sd_are_those_of_normal_errors() -> None:
     rng = np.random.default_rng(0)
     errors = rng.normal(0.2, 0.3, size=(4000, 25))
     rmse, sd = np.sqrt((errors**2).mean(axis=1)), errors.std(axis=1, ddof=1)
-    cell = {"bias": 0.2, "rmse": math.hypot(0.2, 0.3), "sd": 0.3, "ok": 25}
+    cell: Any = {"bias": 0.2, "rmse": math.hypot(0.2, 0.3), "sd": 0.3, "ok": 25}
     # The spread of 4000 replications is known to 1 / sqrt(8000) = 1.1%; the formulas hold to first order in 1/25.
-    assert tables.measured(cell, "rmse")[1] == pytest.approx(rmse.std(), rel=0.06)
-    assert tables.measured(cell, "sd")[1] == pytest.approx(sd.std(), rel=0.06)
+    assert scoring.measured(cell, "rmse").error == pytest.approx(rmse.std(), rel=0.06)
+    assert scoring.measured(cell, "sd").error == pytest.approx(sd.std(), rel=0.06)
 
 
 def test_failed_trials_are_shown() -> None:
@@ -206,16 +206,16 @@ def test_other_quantities_stand_in_tables_of_their_own() -> None:
 def test_names_tell_variants_apart() -> None:
     found = [*rows(1.0), *rows(1.0, params={"k": 5}), *rows(1.0, params={"k": 5}, estimator_version="2"),
              *rows(1.0, params={"k": 7}, device="cuda")]  # fmt: skip
-    names = [cell["name"] for cell in tables.records(scoring.cells(found))]
+    names = [cell["name"] for cell in tables.named(scoring.cells(found))]
     assert names == ["ksg", "ksg[k=5] (v1)", "ksg[k=5] (v2)", "ksg[k=7]"]
     found = [*rows(1.0), *rows(1.0, device="cuda"), *rows(1.0, device="cuda", interval="bootstrap", level=0.9)]
-    names = [cell["name"] for cell in tables.records(scoring.cells(found))]
+    names = [cell["name"] for cell in tables.named(scoring.cells(found))]
     assert len(set(names)) == 3
 
 
 def test_versions_beside_each_other_are_named() -> None:
     found = [*rows(1.0, stale=True), *rows(1.0, estimator_version="2", stale=False)]
-    assert [cell["name"] for cell in tables.records(scoring.cells(marked(found)))] == ["ksg† (v1)", "ksg (v2)"]
+    assert [cell["name"] for cell in tables.named(scoring.cells(found))] == ["ksg† (v1)", "ksg (v2)"]
 
 
 def test_sizes_and_versions_tell_tasks_of_one_name_apart() -> None:
@@ -237,7 +237,7 @@ def test_the_rule_stands_where_verdicts_do() -> None:
 
 def test_stale_rows_carry_a_dagger() -> None:
     found = [*rows(1.0, 1.1, stale=True), *rows(1.0, 1.1, estimator="cca", stale=False)]
-    text = tables.table(scoring.cells(marked(found)), "mean", "markdown")
+    text = tables.table(scoring.cells(found), "mean", "markdown")
     assert "| ksg† |" in text
     assert "| cca |" in text
     assert text.endswith("†: stale, made by other code.")
@@ -267,15 +267,15 @@ def test_summary_by_hand() -> None:
         failed("timeout", seed=1, estimator="b", **second),
         *rows(3.0, 3.01, estimator="c", cpu_s=4.0), *rows(2.0, 2.02, estimator="c", cpu_s=8.0, **second),
     ]  # fmt: skip
-    (group,) = tables.summaries(scoring.cells(found))
+    (group,) = scoring.summaries(scoring.cells(found))
     a, b, c = group
-    assert [line["estimator"] for line in group] == ["a", "b", "c"]
-    assert [(line["solved"], line["known"]) for line in group] == [(2, 2), (1, 2), (0, 2)]
-    assert [line["rank"] for line in group] == [1.0, 2.5, 2.5]
-    assert (b["trials"], b["ok"], b["failures"]) == (4, 3, {"timeout": 1})
-    assert c["median_cpu_s"] == 6.0
-    assert c["median_bias"] == pytest.approx((2.005 + 1.01) / 2)
-    assert a["median_rmse"] == pytest.approx(math.sqrt(0.0001 / 2))
+    assert [one.method.estimator for one in group] == ["a", "b", "c"]
+    assert [(one.solved, one.known) for one in group] == [(2, 2), (1, 2), (0, 2)]
+    assert [one.rank for one in group] == [1.0, 2.5, 2.5]
+    assert (b.trials, b.ok, b.failures) == (4, 3, {"timeout": 1})
+    assert c.median_cpu_s == 6.0
+    assert c.median_bias == pytest.approx((2.005 + 1.01) / 2)
+    assert a.median_rmse == pytest.approx(math.sqrt(0.0001 / 2))
     rule = str(scoring.Solved())
     text = tables.table(scoring.cells(found), "summary", "markdown", rule=rule)
     assert "| b | 1/2 | 2.5 (2.0 to 3.0) |" in text
@@ -291,15 +291,15 @@ def test_summary_ranks_those_that_have_all_tasks() -> None:
     there, partly = [*rows(1.0, 1.1, estimator="a"), *rows(1.0, 1.2, estimator="b")], rows(1.0, 1.0, estimator="c")
     elsewhere = [{**one, "distribution": "student"} for one in there]
     cells = scoring.cells([*there, *partly, *elsewhere])
-    (group,) = tables.summaries(cells)
-    assert [(line["estimator"], line["rank"], line["ranked"]) for line in group] == [
+    (group,) = scoring.summaries(cells)
+    assert [(one.method.estimator, one.rank, one.ranked) for one in group] == [
         ("a", 1.0, 2), ("b", 2.0, 2), ("c", None, 0)
     ]  # fmt: skip
     assert "mean over 2 tasks, with" in tables.table(cells, "summary", "markdown")
     assert "–: not run on all of them" in tables.table(cells, "summary", "markdown")
     a, b = ([{**one, "distribution": name} for one in there if one["estimator"] == name] for name in "ab")
-    (group,) = tables.summaries(scoring.cells([*there, *a, *b]))
-    assert [(line["rank"], line["ranked"]) for line in group] == [(1.0, 1), (2.0, 1)]
+    (group,) = scoring.summaries(scoring.cells([*there, *a, *b]))
+    assert [(one.rank, one.ranked) for one in group] == [(1.0, 1), (2.0, 1)]
 
 
 def test_dependence_by_hand() -> None:
@@ -329,8 +329,8 @@ def test_dependence_by_hand() -> None:
 
 def test_summary_keeps_sizes_and_quantities_apart() -> None:
     found = [*rows(1.0, 1.1), *rows(1.0, 1.1, n=200), *rows(1.0, 1.1, quantity="cs-qmi", estimator="cs-qmi")]
-    groups = tables.summaries(scoring.cells(found))
-    assert [(group[0]["quantity"], group[0]["n"]) for group in groups] == [("mi", 100), ("mi", 200), ("cs-qmi", 100)]
+    groups = scoring.summaries(scoring.cells(found))
+    assert [(group[0].quantity, group[0].n) for group in groups] == [("mi", 100), ("mi", 200), ("cs-qmi", 100)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -454,9 +454,9 @@ def test_plain_text_fits_the_terminal_and_loses_nothing() -> None:
 
 def test_names_break_where_one_reads_on() -> None:
     name = "contaminated[base=gaussian-sparse,rho=-0.5]"
-    assert display.wrap_name(name, 16) == ["contaminated[", "base=gaussian-", "sparse,rho=-0.5]"]
-    assert display.wrap_name(name, 24) == ["contaminated[", "base=gaussian-sparse,", "rho=-0.5]"]
-    assert "".join(display.name_parts(name)) == name
+    assert names.wrap_name(name, 16) == ["contaminated[", "base=gaussian-", "sparse,rho=-0.5]"]
+    assert names.wrap_name(name, 24) == ["contaminated[", "base=gaussian-sparse,", "rho=-0.5]"]
+    assert "".join(names.name_parts(name)) == name
     assert "contaminated[<wbr>base=gaussian-<wbr>sparse" in formats.to_html(Table("", ("a", name), ()))
 
 

@@ -20,10 +20,9 @@ from mibench.estimators.variational.interpolated import Interpolated
 from mibench.estimators.variational.mine import MINE
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
-from mibench.interface import Array, Context, Estimate, InputError
+from mibench.interface import Array, Context, Estimate, InputError, Shape, kinds_of
 from mibench.registry import make_estimator
 from mibench.training.loop import Schedule, train
-from mibench.training.splits import cross_split, split
 
 RHO = 0.8
 TRUTH = -0.5 * math.log(1 - RHO**2)
@@ -93,25 +92,6 @@ def test_without_moving_average_mine_follows_the_plain_gradient() -> None:
 # The protocol
 
 
-def test_parts_are_disjoint_and_cover_all_rows() -> None:
-    for n in (50, 101, 10_000):
-        training, validation, evaluation = split(n, 0.2, 0.3, np.random.default_rng(n))
-        assert sorted([*training, *validation, *evaluation]) == list(range(n))
-        assert (len(validation), len(evaluation)) == (round(0.2 * n), round(0.3 * n))
-
-
-@pytest.mark.parametrize(("n", "folds"), [(50, 2), (101, 5), (100, 3)])
-def test_folds_are_disjoint_and_evaluate_every_row_once(n: int, folds: int) -> None:
-    splits = cross_split(n, 0.2, folds, np.random.default_rng(n))
-    assert len(splits) == folds
-    assert sorted(np.concatenate([evaluation for _, _, evaluation in splits])) == list(range(n))
-    assert len({(len(training), len(validation)) for training, validation, _ in splits}) == 1
-    for training, validation, evaluation in splits:
-        rows = [*training, *validation, *evaluation]
-        assert len(rows) == len(set(rows)) >= n - 1
-        assert len(validation) == round(0.2 * n)
-
-
 class Recorder(InfoNCE):
     """InfoNCE that keeps the points each stage was given."""
 
@@ -148,14 +128,14 @@ def test_held_out_rows_do_not_shape_the_encoding(margins: Literal["standard", "n
     block, changed = rng.standard_normal((2, 100, 2))
     training = np.arange(60)
     changed[:60] = block[:60]
-    first, second = (encode(b, None, training, margins) for b in (block, changed))
+    first, second = (encode(b, kinds_of(b.shape[1]), training, margins) for b in (block, changed))
     assert np.array_equal(first[:60], second[:60])
     assert not np.array_equal(first[60:], second[60:])
     assert np.abs(first[:60].mean(axis=0)).max() < 1e-6
     if margins == "standard":
         assert first[:60].std(axis=0) == pytest.approx(1, abs=1e-5)
     else:
-        assert np.array_equal(first, encode(np.exp(block), None, training, "normal"))
+        assert np.array_equal(first, encode(np.exp(block), kinds_of(block.shape[1]), training, "normal"))
 
 
 def test_a_column_that_is_constant_in_the_training_part_keeps_its_scale() -> None:
@@ -163,22 +143,22 @@ def test_a_column_that_is_constant_in_the_training_part_keeps_its_scale() -> Non
     values = np.full((200, 1), 0.1)
     values[3] = 0.5
     assert values[10:].std() > 0
-    codes = encode(values, None, np.arange(10, 200), "standard")
+    codes = encode(values, kinds_of(values.shape[1]), np.arange(10, 200), "standard")
     assert codes[3, 0] == pytest.approx(0.4)
     assert np.abs(codes[10:]).max() < 1e-15
 
 
 def test_labels_become_one_indicator_per_level() -> None:
     labels = np.array([2.0, 7.0, 2.0, 5.0, 7.0, 2.0, 9.0])[:, None]
-    codes = encode(labels, (True,), np.arange(6), "standard")
+    codes = encode(labels, ("discrete",), np.arange(6), "standard")
     assert codes.tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
     many = np.arange(200.0)[:, None]
-    assert encode(many, (True,), np.arange(200), "standard").shape == (200, 65)
-    assert np.array_equal(encode(many[:64], (True,), np.arange(64), "standard"), np.eye(64))
+    assert encode(many, ("discrete",), np.arange(200), "standard").shape == (200, 65)
+    assert np.array_equal(encode(many[:64], ("discrete",), np.arange(64), "standard"), np.eye(64))
 
 
 def test_a_column_that_repeats_its_smallest_value_is_standardised() -> None:
-    codes = encode(np.array([0.0, 0.0, 0.0, 8.0])[:, None], None, np.arange(4), "standard")
+    codes = encode(np.array([0.0, 0.0, 0.0, 8.0])[:, None], ("continuous",), np.arange(4), "standard")
     assert codes[:, 0] == pytest.approx(np.array([-1.0, -1.0, -1.0, 3.0]) / math.sqrt(3))
 
 
@@ -225,14 +205,14 @@ def test_warnings_name_saturation_domination_and_a_budget_too_small() -> None:
 
 
 def test_what_cannot_be_split_or_trained_is_refused() -> None:
-    assert "at least 50 points" in str(InfoNCE().unsupported(49, 1, 1, (False,), (False,)))
-    assert InfoNCE().unsupported(50, 1, 1, (False,), (True,)) is None
+    assert "at least 50 points" in str(InfoNCE().unsupported(Shape.continuous(49, 1, 1)))
+    assert InfoNCE().unsupported(Shape(50, ("continuous",), ("discrete",))) is None
     with pytest.raises(InputError, match=r"at most 0\.9"):
         MINE(validation=0.5, evaluation=0.5)
     with pytest.raises(InputError, match=r"at most 0\.9"):
         MINE(validation=0.5, folds=2)
-    assert "2 points to evaluate in each of 30 folds" in str(MINE(folds=30).unsupported(59, 1, 1, (False,), (False,)))
-    assert MINE(folds=30).unsupported(60, 1, 1, (False,), (False,)) is None
+    assert "2 points to evaluate in each of 30 folds" in str(MINE(folds=30).unsupported(Shape.continuous(59, 1, 1)))
+    assert MINE(folds=30).unsupported(Shape.continuous(60, 1, 1)) is None
     MINE(validation=0.5, evaluation=0.5, folds=4)
     MINE(validation=0.4, evaluation=0.5)
     with pytest.raises(InputError, match=r"give layers >= 1"):
@@ -344,7 +324,7 @@ def test_labels_of_a_noisy_channel(estimator: TrainedCritic) -> None:
     names = np.array([3.0, 11.0, -5.0, 0.5])
     x = rng.integers(0, 4, n)
     y = np.where(rng.random(n) < keep, x, (x + rng.integers(1, 4, n)) % 4)
-    context = Context(rng=rng, x_discrete=(True,), y_discrete=(True,))
+    context = Context(rng=rng, shape=Shape(n, ("discrete",), ("discrete",)))
     value = estimator.estimate(names[x][:, None], names[y[:, None]], context).value
     se = math.sqrt(keep * (1 - keep)) * math.log(keep * 3 / (1 - keep)) / math.sqrt(0.2 * n)
     assert value == pytest.approx(truth, abs=4 * se + 0.02)

@@ -21,7 +21,7 @@ from mibench.estimators.variational.critics import Critic, SumCritic
 from mibench.estimators.variational.densities import Density, GaussianMixture, make_density
 from mibench.estimators.variational.given import GivenConditional
 from mibench.estimators.variational.trained_density import label_indicators
-from mibench.interface import Array, Context, Estimate, InputError, JointDistribution, Sample
+from mibench.interface import Array, Context, Estimate, InputError, JointDistribution, Sample, Shape, kinds_of
 from mibench.registry import full_spec, make_distribution, make_estimator
 from mibench.training.networks import select
 
@@ -37,8 +37,8 @@ def correlated(n: int, rho: float, seed: int) -> tuple[Array, Array]:
 
 
 def estimate(spec: str, x: Array, y: Array, *, y_labels: bool = False, seed: int = 0, **parameters: Any) -> Estimate:
-    kinds = ((False,) * x.shape[1], (y_labels,) * y.shape[1])
-    context = Context(np.random.default_rng(seed), x_discrete=kinds[0], y_discrete=kinds[1])
+    shape = Shape(len(x), kinds_of(x.shape[1]), kinds_of(y.shape[1], discrete=y_labels))
+    context = Context(np.random.default_rng(seed), shape=shape)
     return make_estimator(spec, **parameters).estimate(x, y, context)
 
 
@@ -403,18 +403,18 @@ def test_pairs_without_density() -> None:
 
 
 def test_unsuitable_data_are_declined() -> None:
-    one, two, label = (False,), (False, False), (True,)
+    one, two, label = kinds_of(1), kinds_of(2), kinds_of(1, discrete=True)
     for name in ("club", "l1out"):
         estimator = make_estimator(f"{name}[given={GIVEN}]")
-        assert estimator.unsupported(100, 1, 1, one, one) is None
-        assert "1 x 1 columns" in str(estimator.unsupported(100, 2, 1, two, one))
-        assert "labels" in str(estimator.unsupported(100, 1, 1, one, label))
-    assert "given" in str(make_estimator("club").unsupported(100, 1, 1, one, one))
+        assert estimator.unsupported(Shape(100, one, one)) is None
+        assert "1 x 1 columns" in str(estimator.unsupported(Shape(100, two, one)))
+        assert "labels" in str(estimator.unsupported(Shape(100, one, label)))
+    assert "given" in str(make_estimator("club").unsupported(Shape(100, one, one)))
     assert make_estimator("l1out").bound == "none"
     for name in ("ba", "doe", "vclub", "l1out"):
-        assert "both" in str(make_estimator(name).unsupported(100, 1, 2, one, (True, False)))
-    assert "doe" in str(make_estimator("ba").unsupported(100, 1, 2, one, two))
-    assert make_estimator("ba").unsupported(100, 2, 2, two, (True, True)) is None
+        assert "both" in str(make_estimator(name).unsupported(Shape(100, one, ("discrete", "continuous"))))
+    assert "doe" in str(make_estimator("ba").unsupported(Shape(100, one, two)))
+    assert make_estimator("ba").unsupported(Shape(100, two, ("discrete", "discrete"))) is None
 
 
 @pytest.mark.parametrize("spec", ["club", "l1out", f"club[given={GIVEN}]", f"l1out[given={GIVEN}]"])
@@ -452,8 +452,9 @@ def test_kinds_may_mix_in_a_batch() -> None:
     estimator = make_estimator("doe", **SMALL)
 
     def contexts() -> list[Context]:
-        kinds = (True,), (False,) * 3, (True,)
-        return [Context(np.random.default_rng(i), y_discrete=kind) for i, kind in enumerate(kinds)]
+        kinds = kinds_of(1, discrete=True), kinds_of(3), kinds_of(1, discrete=True)
+        shapes = [Shape(200, kinds_of(2), of_y) for of_y in kinds]
+        return [Context(np.random.default_rng(i), shape=shape) for i, shape in enumerate(shapes)]
 
     ys = [labels.astype(float), numbers, labels[::-1].astype(float)]
     together = dict(estimator.estimate_batch([x] * 3, ys, contexts()))
@@ -518,7 +519,8 @@ def test_barber_agakov_is_below_zero_under_independence(y_labels: bool) -> None:
     rng = np.random.default_rng(0)
     xs = [rng.standard_normal((200, 2)) for _ in range(60)]
     ys = [rng.integers(6, size=(200, 1)).astype(float) if y_labels else rng.standard_normal((200, 1)) for _ in xs]
-    contexts = [Context(np.random.default_rng(seed), y_discrete=(y_labels,)) for seed in range(60)]
+    shape = Shape(200, kinds_of(2), kinds_of(1, discrete=y_labels))
+    contexts = [Context(np.random.default_rng(seed), shape=shape) for seed in range(60)]
     estimates = make_estimator("ba", max_steps=300).estimate_batch(xs, ys, contexts)
     mean, error = mean_and_error([one.value for _, one in estimates])
     assert mean < 3 * error

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mibench.estimators.variational.critics import Critic, Kind
 from mibench.estimators.variational.doe import DifferenceOfEntropies
@@ -22,7 +22,7 @@ from mibench.estimators.variational.reporting import averaged
 from mibench.estimators.variational.trained import Trained
 from mibench.estimators.variational.trained_critic import TrainedCritic
 from mibench.estimators.variational.wasserstein import Wasserstein
-from mibench.interface import Array, Context, Estimate
+from mibench.interface import Array, Context, Estimate, Shape
 from mibench.training import devices
 from mibench.training.loop import Fit, Schedule, train
 from mibench.training.networks import Generators, StackedLinear
@@ -161,69 +161,6 @@ def test_a_budget_that_ends_inside_a_round_is_kept_to() -> None:
     assert (fit.ended, fit.steps) == ("budget", 12)
 
 
-def test_learning_rates() -> None:
-    assert {SCHEDULE.rate(step) for step in (0, 7, 99)} == {0.01}
-    cosine = dataclasses.replace(SCHEDULE, decay="cosine")
-    assert [cosine.rate(step) for step in (0, 50, 100)] == pytest.approx([0.01, 0.005, 0.0])
-
-
-def test_weights_follow_adamw_one_by_one_and_their_moving_average() -> None:
-    """Against torch's AdamW on a plain module, with the batches that the generator gives."""
-    n, size, decay = 20, 8, 0.5
-
-    def objective(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        gain = -(network(x) - y).square().mean((1, 2))
-        return gain, gain.detach()
-
-    x, y = data(1, n)
-    generator = torch.Generator().manual_seed(5)
-    stacked = StackedLinear(2, 2, [generator]).double()
-    plain = nn.Linear(2, 2).double()
-    with torch.no_grad():
-        plain.weight.copy_(stacked.weight[0].T)
-        plain.bias.copy_(stacked.bias[0, 0])
-    copied = torch.Generator()
-    copied.set_state(generator.get_state())
-    schedule = Schedule(size, 0.1, "constant", 0.05, decay, 6, 6, 10)
-    ((_, fit),) = train(
-        stacked, objective, lambda network, x, y: objective(network, x, y)[0], (x, y), (x, y),
-        schedule=schedule, generators=[generator],
-    )  # fmt: skip
-    optimizer = torch.optim.AdamW(plain.parameters(), lr=0.1, weight_decay=0.05)
-    mean = plain.weight.detach().clone()
-    order = torch.cat([torch.randperm(n, generator=copied)[:16] for _ in range(3)])
-    for rows in torch.split(order, size):
-        optimizer.zero_grad()
-        torch.autograd.backward((plain(x[0, rows]) - y[0, rows]).square().mean())
-        optimizer.step()
-        mean.lerp_(plain.weight.detach(), 1 - decay)
-    assert fit.best_step == 6
-    assert torch.allclose(fit.network.weight[0].T, mean, atol=1e-12)
-
-
-def test_a_pass_takes_every_row_once_and_a_curve_is_of_all_its_batches() -> None:
-    """Rows 0..29 in batches of 10, of which nothing is learnt: the start is kept, and training ends in time."""
-    seen: list[float] = []
-
-    def objective(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        seen.extend(x.flatten().tolist())
-        return -(network(x) - y).square().mean((1, 2)), x.mean((1, 2))
-
-    rows = torch.arange(30.0)[None, :, None]
-    start = StackedLinear(1, 1, [torch.Generator().manual_seed(0)])
-    weight = float(start.weight.detach())
-    ((_, fit),) = train(
-        start, objective, lambda *_: torch.zeros(1), (rows, rows), (rows, rows),
-        schedule=Schedule(10, 0.1, "constant", 0.0, 0.0, 30, 3, 2), generators=[torch.Generator().manual_seed(1)],
-    )  # fmt: skip
-    assert sorted(seen[:30]) == sorted(seen[30:]) == list(range(30))
-    assert [step for step, _ in fit.training] == [3, 6]
-    assert [value for _, value in fit.training] == pytest.approx([14.5, 14.5])
-    assert fit.validation == [(0, 0.0), (3, 0.0), (6, 0.0)]
-    assert (fit.ended, fit.steps, fit.best_step, fit.best_value) == ("stopped", 6, 0, 0.0)
-    assert float(fit.network.weight.detach()) == weight
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Stacks of samples and folds
 
@@ -323,7 +260,8 @@ def test_cuda_ends_within_the_spread_of_seeds_of_the_cpu(estimator: Trained[Any]
 def test_samples_with_other_numbers_of_levels_train_in_stacks_of_their_own() -> None:
     rng = np.random.default_rng(0)
     xs = [rng.integers(0, levels, (200, 1)).astype(float) for levels in (2, 3, 2)]
-    contexts = [Context(np.random.default_rng(s), x_discrete=(True,), y_discrete=(True,)) for s in range(3)]
+    shape = Shape(200, ("discrete",), ("discrete",))
+    contexts = [Context(np.random.default_rng(s), shape=shape) for s in range(3)]
     estimates = dict(QUICK.estimate_batch(xs, [x.copy() for x in xs], contexts))
     assert sorted(estimates) == [0, 1, 2]
     assert all(estimate.value > 0.3 for estimate in estimates.values())

@@ -17,7 +17,7 @@ from mibench.estimators.wrappers import sliced
 from mibench.estimators.wrappers.autoencoder import autoencoder_codes
 from mibench.estimators.wrappers.pca import principal_components
 from mibench.execution.local import Batch, _modules
-from mibench.interface import Array, Context, Estimate, Estimator, InputError
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, kinds_of
 from mibench.listing import describe
 from mibench.plan import Task, Trial
 from mibench.registry import full_spec, make_distribution, make_estimator, parse_spec
@@ -27,7 +27,8 @@ from mibench.testing.checks import global_random_state_kept
 
 def estimate(spec: str | Estimator, x: Array, y: Array, seed: int = 0, labels: bool = False) -> Estimate:
     """Estimate with a seed; `labels` says that Y holds labels."""
-    context = Context(np.random.default_rng(seed), y_discrete=(labels,) * y.shape[1])
+    shape = Shape(len(x), kinds_of(x.shape[1]), kinds_of(y.shape[1], discrete=labels))
+    context = Context(np.random.default_rng(seed), shape=shape)
     return make_estimator(spec).estimate(x, y, context)
 
 
@@ -163,8 +164,8 @@ def test_a_single_column_of_labels_is_taken_as_it_is() -> None:
     values = [estimate("mixed-ksg", x @ theta, y, labels=True).value for theta in onto]
     assert estimate("sliced[inner=mixed-ksg,slices=6]", x, y, labels=True).value == pytest.approx(np.mean(values))
     wrapped = make_estimator("sliced[inner=mixed-ksg]")
-    assert wrapped.unsupported(400, 2, 1, (False, False), (True,)) is None
-    reason = wrapped.unsupported(400, 2, 2, (False, False), (True, True))
+    assert wrapped.unsupported(Shape(400, ("continuous", "continuous"), ("discrete",))) is None
+    reason = wrapped.unsupported(Shape(400, ("continuous", "continuous"), ("discrete", "discrete")))
     assert reason == "columns of labels have no projections; one column of labels alone is taken as it is"
 
 
@@ -345,7 +346,9 @@ def test_the_decorator_describes_the_defaults(name: str) -> None:
 
 def test_changed_parameters_change_the_facts_and_an_inner_version_changes_the_version() -> None:
     made = make_estimator("compressed")
-    assert made.with_parameters(encoder="autoencoder").facts.trains
+    trained = made.with_parameters(encoder="autoencoder")
+    assert trained.facts.trains
+    assert (made.facts.version, trained.facts.version) == ("1", "2")
     assert made.version == f"{made.facts.version}/{make_estimator('ksg').version}"
 
 
@@ -357,10 +360,10 @@ def test_show_describes_the_object() -> None:
 
 def test_limits_are_those_of_the_inner_estimator() -> None:
     def reason(spec: str, n: int, dim_x: int, dim_y: int, labels: bool = False) -> str | None:
-        return make_estimator(spec).unsupported(n, dim_x, dim_y, (False,) * dim_x, (labels,) * dim_y)
+        return make_estimator(spec).unsupported(Shape(n, kinds_of(dim_x), kinds_of(dim_y, discrete=labels)))
 
     for spec in ("sliced[inner=ksg[k=7]]", "compressed[inner=ksg[k=7]]"):
-        assert reason(spec, 7, 50, 50) == make_estimator("ksg[k=7]").unsupported(7, 1, 1, (False,), (False,))
+        assert reason(spec, 7, 50, 50) == make_estimator("ksg[k=7]").unsupported(Shape.continuous(7, 1, 1))
         assert reason(spec, 8, 50, 50) is None
     assert reason("cca", 20, 50, 50) is not None
     assert reason("compressed[inner=cca]", 20, 50, 50) is None

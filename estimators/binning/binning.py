@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from mibench.estimators.binning.cells import Correction, bin_block, default_bins, estimate_from_cells, hopeless_grid
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 
@@ -67,17 +67,15 @@ class Binning(Estimator):
             position = (column - column.min()) / (column.max() - column.min())
             return np.asarray(np.minimum(np.floor(position * bins), bins - 1))
 
-        x_binned, y_binned = bin_block(x, context.x_discrete, bin_column), bin_block(y, context.y_discrete, bin_column)
+        shape = context.shape_of(x, y)
+        x_binned, y_binned = bin_block(x, shape.x, bin_column), bin_block(y, shape.y, bin_column)
         bins = counts if self.bins in ("scott", "freedman-diaconis") else least
         return estimate_from_cells(x_binned, y_binned, bins, self.correction)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """A rule that needs the data is judged by the fewest bins that it can give."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        continuous = [*x_discrete, *y_discrete].count(False)
-        return reason or hopeless_grid(n, self._fewest_bins(n, dim_x + dim_y), continuous)
+        reason = super().unsupported(shape)
+        return reason or hopeless_grid(shape, self._fewest_bins(shape.n, shape.dim_x + shape.dim_y))
 
     def _bins_of_width(self, column: Array) -> int:
         """Bins of the width that the column asks for, or 0 where the rule does not look at it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.estimators.binning.cells import default_bins, estimate_from_cells
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Kinds, are_discrete, parameter
 from mibench.registry import register_estimator
 
 
@@ -45,12 +45,11 @@ class BinningAdaptive(Estimator):
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
         bins = self.bins or default_bins(len(x), x.shape[1] + y.shape[1])
-        return estimate_from_cells(
-            self._binned(x, context.x_discrete, bins), self._binned(y, context.y_discrete, bins), bins
-        )
+        shape = context.shape_of(x, y)
+        return estimate_from_cells(self._binned(x, shape.x, bins), self._binned(y, shape.y, bins), bins)
 
-    def _binned(self, block: Array, kinds: tuple[bool, ...] | None, bins: int) -> Array:
-        continuous = ~np.array(kinds or (False,) * block.shape[1])
+    def _binned(self, block: Array, kinds: Kinds, bins: int) -> Array:
+        continuous = ~are_discrete(kinds)
         values, binned = block[:, continuous], block.copy()
         saturated = np.unique(self.saturated)
         is_saturated = np.isin(values, saturated)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.estimators.binning.cells import default_bins, estimate_from_cells
-from mibench.interface import Array, Context, Estimate, Estimator, InputError, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, are_discrete, parameter
 from mibench.registry import register_estimator
 
 
@@ -49,9 +49,9 @@ class BinningPattern(Estimator):
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
         bins = self.bins or default_bins(len(x), x.shape[1] + y.shape[1])
-        binned, warnings = [], []
-        for name, block, kinds in (("X", x, context.x_discrete), ("Y", y, context.y_discrete)):
-            discrete = np.array(kinds or (False,) * block.shape[1])
+        shape, binned, warnings = context.shape_of(x, y), [], []
+        for name, block, kinds in (("X", x, shape.x), ("Y", y, shape.y)):
+            discrete = are_discrete(kinds)
             position = np.floor((block - self.low) / (self.high - self.low) * bins)
             binned.append(np.where(discrete, block, np.clip(position, 0, bins - 1)))
             outside = ((block < self.low) | (block > self.high))[:, ~discrete]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.estimators.binning.cells import Correction, bin_block, default_bins, estimate_from_cells, hopeless_grid
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 
@@ -56,16 +56,14 @@ class BinningQuantile(Estimator):
             below = (np.cumsum(repeats) - repeats)[place]
             return np.asarray(below * bins // len(column), dtype=float)
 
-        x_binned, y_binned = bin_block(x, context.x_discrete, bin_column), bin_block(y, context.y_discrete, bin_column)
+        shape = context.shape_of(x, y)
+        x_binned, y_binned = bin_block(x, shape.x, bin_column), bin_block(y, shape.y, bin_column)
         return estimate_from_cells(x_binned, y_binned, bins, self.correction)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """See `hopeless_grid`."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        continuous = [*x_discrete, *y_discrete].count(False)
-        return reason or hopeless_grid(n, self._bins(n, dim_x + dim_y), continuous)
+        reason = super().unsupported(shape)
+        return reason or hopeless_grid(shape, self._bins(shape.n, shape.dim_x + shape.dim_y))
 
     def _bins(self, n: int, dims: int) -> int:
         return self.bins or default_bins(n, dims)

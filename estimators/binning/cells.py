@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.interface import Array, Estimate
+from mibench.interface import Array, Estimate, Kinds, Shape
 
 Codes = NDArray[np.int64]
 Correction = Literal["none", "miller-madow", "shrinkage"]
@@ -38,18 +38,18 @@ def combine(first: Codes, second: Codes) -> Codes:
     return np.unique(first * (second.max() + 1) + second, return_inverse=True)[1].astype(np.int64)
 
 
-def bin_block(block: Array, discrete: tuple[bool, ...] | None, bin_column: Callable[[Array], Array]) -> Array:
+def bin_block(block: Array, kinds: Kinds, bin_column: Callable[[Array], Array]) -> Array:
     """Bin each continuous column of a block (n, dim); a discrete one keeps its values, a bin of their own each."""
-    kinds = discrete or (False,) * block.shape[1]
     columns = zip(block.T, kinds, strict=True)
-    return np.stack([column if is_discrete else bin_column(column) for column, is_discrete in columns], axis=1)
+    return np.stack([column if kind == "discrete" else bin_column(column) for column, kind in columns], axis=1)
 
 
-def hopeless_grid(n: int, bins: int, continuous: int) -> str | None:
+def hopeless_grid(shape: Shape, bins: int) -> str | None:
     """Say why a grid cannot be used. With more cells than points, independent data would show 1/2 nat or more."""
-    if bins**continuous <= n:
+    continuous = (shape.x + shape.y).count("continuous")
+    if bins**continuous <= shape.n:
         return None
-    return f"joint grid of {bins}^{continuous} cells for {n} points: needs at least one point per cell"
+    return f"joint grid of {bins}^{continuous} cells for {shape.n} points: needs at least one point per cell"
 
 
 def entropy(counts: NDArray[np.int64] | Array) -> float:

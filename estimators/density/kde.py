@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from mibench.estimators.density.kernels import mean_log_kernel
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 
@@ -62,13 +62,11 @@ class KDE(Estimator):
         value = in_joint - in_x - in_y - 0.5 * log_det
         return Estimate(value, diagnostics={"bandwidth": h}, warnings=warnings)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Too few points make the covariance singular."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and n <= dim_x + dim_y:
-            reason = f"needs more points than dim_x + dim_y = {dim_x + dim_y}, got {n}"
+        reason = super().unsupported(shape)
+        if reason is None and shape.n <= shape.dim_x + shape.dim_y:
+            reason = f"needs more points than dim_x + dim_y = {shape.dim_x + shape.dim_y}, got {shape.n}"
         return reason
 
     def _bandwidth(self, joint: Array, threads: int) -> tuple[float, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from mibench.estimators.density.kernels import mean_log_kernel, saturation
-from mibench.interface import Array, Bound, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Bound, Context, Estimate, Estimator, Kinds, are_discrete, parameter
 from mibench.registry import register_estimator
 
 
@@ -65,10 +65,8 @@ class KDEAdaptive(Estimator):
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
         own, joint = DIVISORS[self.bounds]
-        (points_x, labels_x), (points_y, labels_y) = (
-            self._split(x, context.x_discrete),
-            self._split(y, context.y_discrete),
-        )
+        shape = context.shape_of(x, y)
+        (points_x, labels_x), (points_y, labels_y) = self._split(x, shape.x), self._split(y, shape.y)
         both = np.hstack([points_x, points_y]), np.hstack([labels_x, labels_y])
         of_x, of_y, of_both = (
             -mean_log(points / math.sqrt(divisor / 2), labels, context.threads)
@@ -77,9 +75,9 @@ class KDEAdaptive(Estimator):
         warnings = saturation(of_both, len(x)) if both[0].shape[1] else ()
         return Estimate(of_x + of_y - of_both, quantity="smoothed-mi", bound=self.bound, warnings=warnings)
 
-    def _split(self, block: Array, kinds: tuple[bool, ...] | None) -> tuple[Array, Array]:
+    def _split(self, block: Array, kinds: Kinds) -> tuple[Array, Array]:
         """Continuous columns in units of the standard deviation of their noise, and discrete columns."""
-        discrete = np.array(kinds or (False,) * block.shape[1])
+        discrete = are_discrete(kinds)
         points, labels = block[:, ~discrete], block[:, discrete]
         if self.adaptive and points.size:
             points = points / np.abs(points).max()

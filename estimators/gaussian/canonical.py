@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import digamma
 
-from mibench.interface import Array, Estimate
+from mibench.interface import Array, Estimate, Shape
 
 # Beyond this squared correlation, 1 - r^2 is made of rounding errors.
 LARGEST_SQUARE = 1.0 - 1e-12
@@ -67,6 +67,7 @@ def gaussian_bias(n: int, dim_x: int, dim_y: int) -> float:
     return float(own - after_x) / 2
 
 
-def too_few_points(n: int, dim_x: int, dim_y: int) -> str | None:
+def too_few_points(shape: Shape) -> str | None:
     """Say so where the centred blocks fill the sample's space, which makes a canonical correlation 1."""
-    return f"needs more points than dim_x + dim_y = {dim_x + dim_y}, got {n}" if n <= dim_x + dim_y else None
+    dims = shape.dim_x + shape.dim_y
+    return f"needs more points than dim_x + dim_y = {dims}, got {shape.n}" if shape.n <= dims else None

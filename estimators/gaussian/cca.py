@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mibench.estimators.gaussian.canonical import gaussian_estimate, too_few_points
-from mibench.interface import Array, Context, Estimate, Estimator
+from mibench.interface import Array, Context, Estimate, Estimator, Shape
 from mibench.registry import register_estimator
 
 
@@ -36,8 +36,6 @@ class CCA(Estimator):
         """See `Estimator.estimate`."""
         return gaussian_estimate(x, y, bias_correction=False)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Too few points make every canonical correlation 1."""
-        return super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete) or too_few_points(n, dim_x, dim_y)
+        return super().unsupported(shape) or too_few_points(shape)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mibench.estimators.gaussian.canonical import gaussian_estimate, too_few_points
 from mibench.estimators.margins import normal_scores
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 
@@ -48,8 +48,6 @@ class GaussianCopula(Estimator):
         """See `Estimator.estimate`."""
         return gaussian_estimate(normal_scores(x), normal_scores(y), bias_correction=self.bias_correction)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Too few points make every canonical correlation 1."""
-        return super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete) or too_few_points(n, dim_x, dim_y)
+        return super().unsupported(shape) or too_few_points(shape)

@@ -11,7 +11,7 @@ import numpy as np
 from mibench.estimators.gaussian.canonical import gaussian_bias, orthonormal_basis, too_few_points
 from mibench.estimators.gaussian.mixture import Fit, best_fit, parameters
 from mibench.estimators.margins import normal_scores
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 # BIC's search ends after so many numbers of components without a gain, or where a parameter had fewer points.
@@ -74,9 +74,9 @@ class GMM(Estimator):
         ratio = fit.mixture.log_ratio(points)
         sampling_error = float(ratio.std()) / math.sqrt(n)
         value, error = fit.mixture.mutual_information(MONTE_CARLO_SHARE * sampling_error, context.rng)
-        doubts = self._doubts(fit, value)
+        warnings = self._warnings(fit, value)
         if abs(ratio.mean() - value) > FAR * sampling_error:
-            doubts.append(
+            warnings.append(
                 f"the mixture's information is {value:.3g}, but over the sample its log-ratio has mean "
                 f"{ratio.mean():.3g}: the data are no such mixture (heavy tails, curved dependence)"
             )
@@ -92,17 +92,15 @@ class GMM(Estimator):
             "bias": bias,
         }
         if bias is None:
-            doubts.append(f"the bias of {fit.mixture.parameters} parameters fitted to {n} points is not corrected")
-        return Estimate(value - (bias or 0.0), diagnostics=diagnostics, warnings=tuple(doubts))
+            warnings.append(f"the bias of {fit.mixture.parameters} parameters fitted to {n} points is not corrected")
+        return Estimate(value - (bias or 0.0), diagnostics=diagnostics, warnings=tuple(warnings))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Too few points make covariances singular."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete) or too_few_points(n, dim_x, dim_y)
-        fewest = 1 if self.components == "bic" else self.components * (dim_x + dim_y + 1)
-        if reason is None and n < fewest:
-            reason = f"needs at least {fewest} points for {self.components} components, got {n}"
+        reason = super().unsupported(shape) or too_few_points(shape)
+        fewest = 1 if self.components == "bic" else self.components * (shape.dim_x + shape.dim_y + 1)
+        if reason is None and shape.n < fewest:
+            reason = f"needs at least {fewest} points for {self.components} components, got {shape.n}"
         return reason
 
     def _fits(self, points: Array, dim_x: int, rng: np.random.Generator) -> list[Fit]:
@@ -129,25 +127,25 @@ class GMM(Estimator):
             return None
         return mixture.fitting_bias(points)
 
-    def _doubts(self, fit: Fit, value: float) -> list[str]:
-        doubts, n, components = [], fit.n, len(fit.mixture.weights)
+    def _warnings(self, fit: Fit, value: float) -> list[str]:
+        warnings, n, components = [], fit.n, len(fit.mixture.weights)
         if not fit.converged:
-            doubts.append(f"EM has not converged after {fit.steps} steps")
+            warnings.append(f"EM has not converged after {fit.steps} steps")
         if self.components == "bic" and components == self.most_components > 1:
-            doubts.append(
+            warnings.append(
                 f"BIC takes all {components} components that it may: the data are no mixture of few normal laws; "
                 "raise most_components, or try margins=normal"
             )
         if fit.collapsed:
-            doubts.append(
+            warnings.append(
                 "a component has collapsed: X and Y share a combination without noise, values repeat, or there are "
                 "too many components; the information is infinite or unresolved"
             )
         elif value > math.log(n):
-            doubts.append(
+            warnings.append(
                 f"above log n = {math.log(n):.3g}, where no estimate from {n} points is safe without a model: this "
                 "one stands on the assumption of a Gaussian mixture"
             )
         if n < FEW_POINTS * fit.mixture.parameters:
-            doubts.append(f"{n} points are few for {fit.mixture.parameters} parameters: the estimate is uncertain")
-        return doubts
+            warnings.append(f"{n} points are few for {fit.mixture.parameters} parameters: the estimate is uncertain")
+        return warnings

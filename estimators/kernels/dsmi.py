@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mibench.estimators.kernels.diffusion import NEIGHBORS, categories, dse
 from mibench.estimators.kernels.gram import SMALLEST_BANDWIDTH, Bandwidth, bandwidth_of
-from mibench.interface import Array, Context, Estimate, Estimator, InputError, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, parameter
 from mibench.registry import register_estimator
 
 REPETITIONS = 5  # random subsets that a category is compared with
@@ -64,7 +64,7 @@ class DSMI(Estimator):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        labels, doubts = categories(y, all(context.y_discrete or (False,)))
+        labels, of_categories = categories(y, "continuous" not in context.shape_of(x, y).y)
         sizes = np.bincount(labels)
         if sizes.max() > LARGEST_CATEGORY:
             raise InputError(f"dsmi: a category of Y has {sizes.max()} points; at most {LARGEST_CATEGORY} are accepted")
@@ -78,7 +78,7 @@ class DSMI(Estimator):
         within = np.array([dse(x[labels == b], sigma, self.t) for b in range(len(sizes))])
         weights = sizes / len(x)
         entropy, limit = float(weights @ free), float(weights @ np.log(sizes))
-        warnings = list(doubts)
+        warnings = list(of_categories)
         if entropy > 0.99 * limit:
             warnings.append("hardly any kernel reaches another point: the bandwidth is too small, or categories are")
         diagnostics = {"bandwidth": sigma, "categories": len(sizes), "entropy": entropy, "largest_entropy": limit}
@@ -86,17 +86,15 @@ class DSMI(Estimator):
             float(weights @ (free - within)), quantity="dsmi", diagnostics=diagnostics, warnings=tuple(warnings)
         )
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Distances in X and categories of Y must mean something."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and any(x_discrete):
+        reason = super().unsupported(shape)
+        if reason is None and "discrete" in shape.x:
             reason = "X must be continuous: its distances are used (exchange X and Y)"
-        if reason is None and len(set(y_discrete)) > 1:
+        if reason is None and len(set(shape.y)) > 1:
             reason = "Y has discrete and continuous columns; categories are formed of either kind alone"
-        if reason is None and dim_y > 1 and not any(y_discrete) and n <= NEIGHBORS:
-            reason = f"needs more than {NEIGHBORS} points to cluster Y, got {n}"
+        if reason is None and shape.dim_y > 1 and "discrete" not in shape.y and shape.n <= NEIGHBORS:
+            reason = f"needs more than {NEIGHBORS} points to cluster Y, got {shape.n}"
         return reason
 
     def _subsets(self, n: int, size: int, rng: np.random.Generator) -> list[NDArray[np.intp]]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
-from mibench.interface import Array, Estimator, parameter
+from mibench.interface import Array, Estimator, Shape, parameter
 
 Bandwidth = float | Literal["median"]
 Statistic = Literal["u", "v"]
@@ -42,13 +42,11 @@ class FromKernelMeans(Estimator):
 
     statistic: Statistic = parameter("u", "means over distinct indices (u) or over all (v)")
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """The mean over four distinct indices needs four points."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and self.statistic == "u" and n < 4:
-            reason = f"needs at least 4 points, got {n}"
+        reason = super().unsupported(shape)
+        if reason is None and self.statistic == "u" and shape.n < 4:
+            reason = f"needs at least 4 points, got {shape.n}"
         return reason
 
 

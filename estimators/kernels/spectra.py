@@ -9,7 +9,7 @@ import numpy as np
 
 from mibench.estimators.kernels.gram import TwoKernels
 from mibench.estimators.kernels.traces import spectral_sum
-from mibench.interface import Array, Context, Estimate
+from mibench.interface import Array, Context, Estimate, Shape
 
 EXACT = 2000  # points up to which all eigenvalues take less than a second
 MOST_POINTS = 30_000  # an n x n matrix of 3.6 GB
@@ -51,11 +51,9 @@ class FromSpectra(TwoKernels):
         value = entropies[0] + entropies[1] - entropies[2]
         return Estimate(value, quantity=self.quantity, diagnostics=diagnostics)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """An n x n matrix is held."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and self.most_points is not None and n > self.most_points:
-            reason = f"needs eigenvalues of n x n matrices: at most {self.most_points} points, got {n}"
+        reason = super().unsupported(shape)
+        if reason is None and self.most_points is not None and shape.n > self.most_points:
+            reason = f"needs eigenvalues of n x n matrices: at most {self.most_points} points, got {shape.n}"
         return reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mibench.estimators.margins import Margins, transformed
-from mibench.interface import Array, Context, Estimator, InputError, parameter
+from mibench.interface import Array, Context, Estimator, InputError, Shape, parameter
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,11 @@ class FromNeighbors(Estimator):
         """Return the blocks whose neighbours are searched."""
         return transformed(x, self.margins), transformed(y, self.margins)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Each point needs k others."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and n <= max(self.ks):
-            reason = f"needs more than k = {max(self.ks)} points, got {n}"
+        reason = super().unsupported(shape)
+        if reason is None and shape.n <= max(self.ks):
+            reason = f"needs more than k = {max(self.ks)} points, got {shape.n}"
         return reason
 
 

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
-from mibench.estimators.neighbors.doubts import geometry_doubts
+from mibench.estimators.neighbors.data_warnings import geometry_warnings
 from mibench.estimators.neighbors.entropy import debiasing_weights, neighbor_entropies
 from mibench.estimators.neighbors.search import Norm
-from mibench.interface import Array, Context, Estimate, InputError, parameter
+from mibench.interface import Array, Context, Estimate, InputError, Shape, parameter
 from mibench.registry import register_estimator
 
 # Normals in 8 dimensions, n = 4000, k = 20: a norm of 4 makes the entropy's standard deviation 3 times that of one
@@ -70,33 +70,31 @@ class KozachenkoLeonenko(FromContinuousNeighbors):
         x, y = self.prepared(x, y, context)
         debiased = self.weights == "debiased"
         ks = range(1, max(self.ks) + 1) if debiased else self.ks
-        doubts, entropies, weights = geometry_doubts(x, y), [], []
+        warnings, entropies, weights = geometry_warnings(x, y), [], []
         for name, block in (("x", x), ("y", y), ("(x, y)", np.hstack([x, y]))):
             of_k, repeated = neighbor_entropies(block, ks, self.norm, self.truncated, context.threads)
             entropies.append(of_k)
             weights.append(debiasing_weights(len(ks), block.shape[1]) if debiased else np.full(len(ks), 1 / len(ks)))
             if repeated:
-                doubts.append(
+                warnings.append(
                     f"{repeated} of {len(x)} points coincide with {min(ks)} or more others in {name}: its entropy is "
                     "-infinity and the estimate no number; add small noise (jitter=1e-10), or use an estimator for "
                     "mixed data"
                 )
         norm = float(np.linalg.norm(weights[-1]))
         if norm > LARGE_NORM:
-            doubts.append(f"the weights that cancel bias in (x, y) have norm {norm:.0f}: they multiply the variance")
+            warnings.append(f"the weights that cancel bias in (x, y) have norm {norm:.0f}: they multiply the variance")
         with np.errstate(invalid="ignore"):  # -infinity less -infinity
             in_x, in_y, joint = (float(w @ of_k) for w, of_k in zip(weights, entropies, strict=True))
             by_k = entropies[0] + entropies[1] - entropies[2]
         diagnostics = {"entropy_x": in_x, "entropy_y": in_y, "entropy_xy": joint}
         extra = {"norm_of_weights": norm} if debiased else {"by_k": by_k.tolist()}
-        return Estimate(in_x + in_y - joint, diagnostics=diagnostics | extra, warnings=tuple(doubts))
+        return Estimate(in_x + in_y - joint, diagnostics=diagnostics | extra, warnings=tuple(warnings))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Each point needs k others, and each constraint on the weights one more neighbour."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        needed = 1 + (dim_x + dim_y) // 4
+        reason = super().unsupported(shape)
+        needed = 1 + (shape.dim_x + shape.dim_y) // 4
         if reason is None and self.weights == "debiased" and max(self.ks) < needed:
-            reason = f"weights=debiased needs k >= {needed} in {dim_x} + {dim_y} dimensions, got {self.k}"
+            reason = f"weights=debiased needs k >= {needed} in {shape.dim_x} + {shape.dim_y} dimensions, got {self.k}"
         return reason

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
-from mibench.estimators.neighbors.doubts import geometry_doubts, repetition_doubts
+from mibench.estimators.neighbors.data_warnings import geometry_warnings, repetition_warnings
 from mibench.estimators.neighbors.search import Norm, strict_neighbors
 from mibench.interface import Array, Context, Estimate, parameter
 from mibench.registry import register_estimator
@@ -52,5 +52,5 @@ class KSG(FromContinuousNeighbors):
             "mean_count_x": float(counts_x.mean()),
             "mean_count_y": float(counts_y.mean()),
         }
-        doubts = geometry_doubts(x, y) + repetition_doubts(radii, self.ks)
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
+        warnings = geometry_warnings(x, y) + repetition_warnings(radii, self.ks)
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(warnings))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
-from mibench.estimators.neighbors.doubts import geometry_doubts, repetition_doubts
+from mibench.estimators.neighbors.data_warnings import geometry_warnings, repetition_warnings
 from mibench.estimators.neighbors.rectangles import rectangle_information, rectangles
 from mibench.interface import Array, Context, Estimate
 from mibench.registry import register_estimator
@@ -44,5 +44,5 @@ class KSG2(FromContinuousNeighbors):
             "median_radius": float(np.median(sides.radii)),
             "tied_points": int(np.count_nonzero((sides.members > self.ks).any(axis=1))),
         }
-        doubts = geometry_doubts(x, y) + repetition_doubts(sides.radii, self.ks)
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
+        warnings = geometry_warnings(x, y) + repetition_warnings(sides.radii, self.ks)
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(warnings))

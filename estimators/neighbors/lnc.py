@@ -9,9 +9,9 @@ import numpy as np
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
 from mibench.estimators.neighbors.boxes import chance_share, log_box_sizes
-from mibench.estimators.neighbors.doubts import geometry_doubts, repetition_doubts
+from mibench.estimators.neighbors.data_warnings import geometry_warnings, repetition_warnings
 from mibench.estimators.neighbors.rectangles import Rectangles, rectangle_information, rectangles
-from mibench.interface import Array, Context, Estimate, parameter
+from mibench.interface import Array, Context, Estimate, Shape, parameter
 from mibench.registry import register_estimator
 
 # A rectangle narrower than this share of the volume is a line or plane whose width is made of rounding.
@@ -72,15 +72,15 @@ class LNC(FromContinuousNeighbors):
                 with np.errstate(invalid="ignore"):  # infinity less infinity
                     correction += inside[inside < self._log_alpha(dim, 0)].sum() / len(x)
         value = float(rectangle_information(x, y, sides, context.threads).mean() + correction)
-        doubts = geometry_doubts(x, y) + repetition_doubts(sides.radii, self.ks)
+        warnings = geometry_warnings(x, y) + repetition_warnings(sides.radii, self.ks)
         flat = int(np.count_nonzero(shares[narrow] < math.log(ROUNDING)))
         if flat:
-            doubts.append(
+            warnings.append(
                 f"the neighbours of {flat} of {len(x)} points lie on a line or a surface, up to rounding: the "
                 "estimate is infinite, no number, or finite by rounding only"
             )
         diagnostics = {"corrected_share": float(narrow.mean()), "correction": float(correction)}
-        return Estimate(value, diagnostics=diagnostics, warnings=tuple(doubts))
+        return Estimate(value, diagnostics=diagnostics, warnings=tuple(warnings))
 
     def _log_shares(self, x: Array, y: Array, sides: Rectangles, threads: int) -> Array:
         """log(W_i / V_i) of each point (n,); 0 where the rectangle has no volume that could be smaller."""
@@ -95,11 +95,9 @@ class LNC(FromContinuousNeighbors):
         alpha = chance_share(self.k, dim_x, dim_y) if self.alpha is None else self.alpha
         return math.log(alpha) if alpha > 0 else -math.inf
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Fewer neighbours than dimensions lie on a surface always."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and self.k <= dim_x + dim_y:
-            reason = f"needs k > {dim_x} + {dim_y} dimensions, got k = {self.k}"
+        reason = super().unsupported(shape)
+        if reason is None and self.k <= shape.dim_x + shape.dim_y:
+            reason = f"needs k > {shape.dim_x} + {shape.dim_y} dimensions, got k = {self.k}"
         return reason

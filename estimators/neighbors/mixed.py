@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import digamma
 
 from mibench.estimators.neighbors.base import FromNeighbors
-from mibench.estimators.neighbors.doubts import geometry_doubts
+from mibench.estimators.neighbors.data_warnings import geometry_warnings
 from mibench.estimators.neighbors.search import Counts, Norm, count_within, strict_neighbors
-from mibench.interface import Array, Context, Estimate, parameter
+from mibench.interface import Array, Context, Estimate, are_discrete, parameter
 from mibench.registry import register_estimator
 
 # One of 3 labels near a normal Y with MI 0.25: where the neighbours of 3 in 4 points reach the next label the estimate
@@ -76,13 +76,11 @@ class MixedKSG(FromNeighbors):
             "median_radius": float(np.median(radii)),
             "repeated_points": int(np.count_nonzero(repeated.any(axis=1))),
         }
-        x_label, y_label = (
-            np.array(kinds or (False,) * block.shape[1])
-            for kinds, block in ((context.x_discrete, x), (context.y_discrete, y))
-        )
-        doubts = [] if x_label.all() and y_label.all() else geometry_doubts(x[:, ~x_label], y[:, ~y_label])
-        doubts += label_doubts(np.hstack([x[:, x_label], y[:, y_label]]), radii.max(axis=1))
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
+        shape = context.shape_of(x, y)
+        x_label, y_label = are_discrete(shape.x), are_discrete(shape.y)
+        warnings = [] if x_label.all() and y_label.all() else geometry_warnings(x[:, ~x_label], y[:, ~y_label])
+        warnings += label_warnings(np.hstack([x[:, x_label], y[:, y_label]]), radii.max(axis=1))
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
 
 
 def others_alike(block: Array) -> Counts:
@@ -91,7 +89,7 @@ def others_alike(block: Array) -> Counts:
     return np.asarray(sizes[groups.ravel()] - 1)
 
 
-def label_doubts(labels: Array, radii: Array) -> list[str]:
+def label_warnings(labels: Array, radii: Array) -> list[str]:
     """Warn where the neighbours of most points reach the next label: labels (n, columns of either side), radii (n,)."""
     gaps = np.full(len(radii), np.inf)
     for column in labels.T:

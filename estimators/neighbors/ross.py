@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from mibench.estimators.neighbors.search import Counts, Norm, count_within, neighbor_radii
-from mibench.interface import Array, Context, Estimate, Estimator, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
 
@@ -37,7 +37,7 @@ class Ross(Estimator):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        label, block = (x, y) if context.x_discrete is not None and all(context.x_discrete) else (y, x)
+        label, block = (y, x) if "continuous" in context.shape_of(x, y).x else (x, y)
         _, classes, sizes = np.unique(label, axis=0, return_inverse=True, return_counts=True)
         shared = sizes[classes.ravel()] > 1
         classes, block = classes.ravel()[shared], np.ascontiguousarray(block[shared])
@@ -51,28 +51,26 @@ class Ross(Estimator):
             radii[members], own[members] = self._within_class(block[members], context.threads)
         everyone = count_within(block, radii, norm=self.norm, threads=context.threads)
         terms = digamma(own) - digamma(sizes[classes]) - digamma(everyone)
-        doubts = []
+        warnings = []
         if alone:
-            doubts.append(f"{alone} of {len(x)} points have a label that no other point has, and are left out")
+            warnings.append(f"{alone} of {len(x)} points have a label that no other point has, and are left out")
         small = int(np.count_nonzero((sizes > 1) & (sizes <= self.k)))
         if small:
             labels = "1 label has" if small == 1 else f"{small} labels have"
-            doubts.append(f"{labels} {self.k} or fewer points: there the last neighbour sets the radius")
+            warnings.append(f"{labels} {self.k} or fewer points: there the last neighbour sets the radius")
         repeated = int(np.count_nonzero(radii == 0))
         if repeated:
-            doubts.append(f"{repeated} of {n} points coincide with {self.k} or more others of their label")
-        return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(doubts))
+            warnings.append(f"{repeated} of {n} points coincide with {self.k} or more others of their label")
+        return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
 
     def _within_class(self, block: Array, threads: int) -> tuple[Array, Counts]:
         radii = neighbor_radii(block, [min(self.k, len(block) - 1)], norm=self.norm, threads=threads)[:, 0]
         return radii, count_within(block, radii, norm=self.norm, threads=threads)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """One side is the label, the other is continuous."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        one_kind_each = len({*x_discrete}) == len({*y_discrete}) == 1
+        reason = super().unsupported(shape)
+        one_kind_each = len({*shape.x}) == len({*shape.y}) == 1
         if reason is None and not one_kind_each:
             reason = "needs all columns of x discrete and all of y continuous, or the other way round"
         return reason

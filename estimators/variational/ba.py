@@ -11,7 +11,7 @@ from mibench.estimators.variational.bounds import barber_agakov
 from mibench.estimators.variational.densities import Density
 from mibench.estimators.variational.encoding import Codes, encode
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
-from mibench.interface import Array, Context, Estimate
+from mibench.interface import Array, Context, Estimate, Shape, kinds_of
 from mibench.registry import register_estimator
 from mibench.training.networks import Generators
 from mibench.training.splits import Rows
@@ -52,7 +52,7 @@ class BarberAgakov(TrainedDensity[Density]):
     def encode(self, x: Array, y: Array, context: Context, training: Rows) -> tuple[Codes, Codes]:
         """See `Trained.encode`."""
         codes = super().encode(x, y, context, training)
-        return codes if self.y_is_labels else (codes[0], encode(y, None, training, "normal"))
+        return codes if self.y_is_labels else (codes[0], encode(y, kinds_of(y.shape[1]), training, "normal"))
 
     def evaluate(self, network: Density, x: Tensor, y: Tensor) -> Estimate:
         """See `Trained.evaluate`."""
@@ -65,11 +65,9 @@ class BarberAgakov(TrainedDensity[Density]):
         diagnostics = {"entropy_y": -float(marginal.mean())}
         return Estimate(value, diagnostics=diagnostics, warnings=model_warnings(value, x.shape[1]))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """The entropy of Y has to be known."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and dim_y > 1 and not all(y_discrete):
+        reason = super().unsupported(shape)
+        if reason is None and shape.dim_y > 1 and "continuous" in shape.y:
             reason = "the entropy of several continuous columns of Y is not known; doe trains a density for it"
         return reason

@@ -9,7 +9,7 @@ import torch
 from mibench.estimators.variational.bounds import club
 from mibench.estimators.variational.evaluation import held_out_pairs
 from mibench.estimators.variational.given import GivenConditional, mismatch, support_warnings
-from mibench.interface import Array, Context, Estimate, Estimator, JointDistribution, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, JointDistribution, Shape, parameter
 from mibench.registry import register_estimator
 
 
@@ -45,13 +45,11 @@ class CLUB(Estimator):
         diagnostics = {"product_pairs": product.shape[1]}
         return Estimate(value, bound=self.bound, diagnostics=diagnostics, warnings=support_warnings(value))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """The data have to be such as `given` makes them."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
+        reason = super().unsupported(shape)
         if reason is None and self.given is None:
             reason = "needs the distribution whose p(y | x) it uses: club[given=...]; vclub trains one"
         if reason is None and self.given is not None:
-            reason = mismatch(self.given, dim_x, dim_y, x_discrete, y_discrete)
+            reason = mismatch(self.given, shape)
         return reason

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from mibench.interface import Array
+from mibench.interface import Array, Kinds
 from mibench.training.splits import Rows
 
 Margins = Literal["standard", "normal", "given"]
@@ -16,7 +16,7 @@ Codes = NDArray[np.float32]
 MOST_LEVELS = 64  # of a label column that get an indicator each
 
 
-def encode(block: Array, discrete: tuple[bool, ...] | None, training: Rows, margins: Margins) -> Codes:
+def encode(block: Array, kinds: Kinds, training: Rows, margins: Margins) -> Codes:
     """Columns as a network takes them; everything fitted (levels, mean and scale, ranks) is of the training rows.
 
     A column of labels becomes one indicator per level, for the `MOST_LEVELS` most frequent ones. Every other column,
@@ -24,9 +24,9 @@ def encode(block: Array, discrete: tuple[bool, ...] | None, training: Rows, marg
     All maps are functions of one variable's column, so that a lower bound on the codes is one on the variables.
     """
     columns: list[Array] = []
-    for values, is_label in zip(block.T, discrete or (False,) * block.shape[1], strict=True):
+    for values, kind in zip(block.T, kinds, strict=True):
         fitted = np.sort(values[training])
-        if is_label:
+        if kind == "discrete":
             levels, counts = np.unique(fitted, return_counts=True)
             frequent = levels[np.argsort(-counts, kind="stable")[:MOST_LEVELS]]
             columns.append((values[:, None] == frequent).astype(float))

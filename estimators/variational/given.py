@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mibench.estimators.variational.critics import Critic
-from mibench.interface import InputError, JointDistribution
+from mibench.interface import InputError, JointDistribution, Shape
 
 
 class GivenConditional(Critic):
@@ -35,13 +35,13 @@ class GivenConditional(Critic):
         return torch.from_numpy(pmi)
 
 
-def mismatch(
-    given: JointDistribution, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-) -> str | None:
+def mismatch(given: JointDistribution, shape: Shape) -> str | None:
     """Say why data of this shape cannot be of the given distribution."""
-    if (given.dim_x, given.dim_y) != (dim_x, dim_y):
-        return f"given={given.label()} is of {given.dim_x} x {given.dim_y} columns, not of {dim_x} x {dim_y}"
-    if (given.x_discrete, given.y_discrete) != (x_discrete, y_discrete):
+    expected = given.sample_shape(shape.n)
+    if (expected.dim_x, expected.dim_y) != (shape.dim_x, shape.dim_y):
+        columns = f"{expected.dim_x} x {expected.dim_y} columns"
+        return f"given={given.label()} is of {columns}, not of {shape.dim_x} x {shape.dim_y}"
+    if expected != shape:
         return f"given={given.label()} has other columns of labels"
     return None
 

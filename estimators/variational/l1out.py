@@ -14,7 +14,7 @@ from mibench.estimators.variational.densities import Density
 from mibench.estimators.variational.evaluation import NUMBERS_AT_ONCE, group_count
 from mibench.estimators.variational.given import GivenConditional, mismatch, support_warnings
 from mibench.estimators.variational.trained_density import TrainedDensity, model_warnings
-from mibench.interface import Array, Bound, Context, Estimate, JointDistribution, parameter
+from mibench.interface import Array, Bound, Context, Estimate, JointDistribution, Shape, parameter
 from mibench.registry import register_estimator
 from mibench.training.networks import Generators
 
@@ -69,13 +69,11 @@ class LeaveOneOut(TrainedDensity[Density]):
             diagnostics = {"negatives": pairs}
             yield sample, Estimate(value, bound="upper", diagnostics=diagnostics, warnings=support_warnings(value))
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Data have to be such as `given` makes them."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
+        reason = super().unsupported(shape)
         if reason is None and self.given is not None:
-            reason = mismatch(self.given, dim_x, dim_y, x_discrete, y_discrete)
+            reason = mismatch(self.given, shape)
         return reason
 
     def _leave_one_out(self, critic: Critic, x: Tensor, y: Tensor) -> tuple[float, int]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mibench.estimators.variational.encoding import Codes, Margins, encode
 from mibench.estimators.variational.reporting import averaged, reported
-from mibench.interface import Array, Context, Estimate, Estimator, InputError, parameter
+from mibench.interface import Array, Context, Estimate, Estimator, InputError, Shape, parameter
 from mibench.training.devices import replicas_at_once, torch_threads, useful_threads
 from mibench.training.loop import Fit, Schedule, train
 from mibench.training.networks import Activation, Generators, Network
@@ -101,10 +101,8 @@ class Trained(Estimator, Generic[Network]):
 
     def encode(self, x: Array, y: Array, context: Context, training: Rows) -> tuple[Codes, Codes]:
         """Return what the networks see of x and y; everything fitted is of the training rows."""
-        return (
-            encode(x, context.x_discrete, training, self.margins),
-            encode(y, context.y_discrete, training, self.margins),
-        )
+        shape = context.shape_of(x, y)
+        return encode(x, shape.x, training, self.margins), encode(y, shape.y, training, self.margins)
 
     @property
     def numbers_per_step(self) -> int:
@@ -143,15 +141,13 @@ class Trained(Estimator, Generic[Network]):
         for stack in waiting.values():
             yield from trained(stack)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Three parts of too few points say nothing."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and n < FEWEST_POINTS:
-            reason = f"needs at least {FEWEST_POINTS} points to train, validate and evaluate, got {n}"
-        if reason is None and n < 2 * self.folds:
-            reason = f"needs at least 2 points to evaluate in each of {self.folds} folds, got {n} points"
+        reason = super().unsupported(shape)
+        if reason is None and shape.n < FEWEST_POINTS:
+            reason = f"needs at least {FEWEST_POINTS} points to train, validate and evaluate, got {shape.n}"
+        if reason is None and shape.n < 2 * self.folds:
+            reason = f"needs at least 2 points to evaluate in each of {self.folds} folds, got {shape.n} points"
         return reason
 
     def _prepared(self, sample: int, x: Array, y: Array, context: Context) -> Iterator[_Replica]:

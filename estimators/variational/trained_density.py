@@ -16,7 +16,7 @@ from mibench.estimators.variational.critics import Critic
 from mibench.estimators.variational.densities import Density, make_density
 from mibench.estimators.variational.encoding import MOST_LEVELS, Codes, encode
 from mibench.estimators.variational.trained import Trained
-from mibench.interface import Array, Context, Estimate, parameter
+from mibench.interface import Array, Context, Estimate, Shape, parameter
 from mibench.training.networks import Generators
 from mibench.training.splits import Rows
 
@@ -57,15 +57,18 @@ class TrainedDensity(Trained[LogDensity], Generic[LogDensity]):
 
     def encode(self, x: Array, y: Array, context: Context, training: Rows) -> tuple[Codes, Codes]:
         """See `Trained.encode`."""
-        codes = label_indicators(y, training) if self.y_is_labels else encode(y, None, training, self.margins)
-        return encode(x, context.x_discrete, training, self.margins), codes
+        shape = context.shape_of(x, y)
+        codes = label_indicators(y, training) if self.y_is_labels else encode(y, shape.y, training, self.margins)
+        return encode(x, shape.x, training, self.margins), codes
 
     def estimate_batch(
         self, xs: Sequence[Array], ys: Sequence[Array], contexts: Sequence[Context]
     ) -> Iterator[tuple[int, Estimate]]:
         """See `Estimator.estimate_batch`; samples with labels and samples with numbers train other networks."""
+        shapes = [context.shape_of(x, y) for x, y, context in zip(xs, ys, contexts, strict=True)]
+        of_labels = ["discrete" in shape.y for shape in shapes]
         for labels in (False, True):
-            chosen = [sample for sample, context in enumerate(contexts) if any(context.y_discrete or ()) is labels]
+            chosen = [sample for sample, one in enumerate(of_labels) if one is labels]
             parts = [[values[sample] for sample in chosen] for values in (xs, ys)]
             if chosen:
                 own = copy.copy(self)
@@ -76,12 +79,10 @@ class TrainedDensity(Trained[LogDensity], Generic[LogDensity]):
                     warnings = () if labels else repeated_warnings(parts[1][place])
                     yield chosen[place], dataclasses.replace(estimate, warnings=estimate.warnings + warnings)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """One density is of labels or of numbers."""
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        if reason is None and len(set(y_discrete)) == 2:
+        reason = super().unsupported(shape)
+        if reason is None and len(set(shape.y)) == 2:
             reason = "Y has both continuous columns and labels, for which there is no density here"
         return reason
 

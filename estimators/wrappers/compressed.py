@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from mibench.estimators.wrappers.over_inner import OverInner
 from mibench.estimators.wrappers.pca import principal_components
-from mibench.interface import Array, Context, Estimate, EstimatorFacts, InputError, parameter
+from mibench.interface import Array, Context, Estimate, EstimatorFacts, InputError, Shape, parameter
 from mibench.registry import register_estimator
 
 LITTLE_VARIANCE = 0.5
+AUTOENCODER_VERSION = "2"  # of the estimator with this encoder; with principal components it is the decorator's
 
 
 @register_estimator(
@@ -68,20 +69,25 @@ class Compressed(OverInner):
         if self.encoder == "pca":
             return dataclasses.replace(facts, symmetric=inner.symmetric, deterministic=inner.deterministic)
         return dataclasses.replace(
-            facts, symmetric=False, deterministic=False, invariances=(), trains=True, devices=("cpu", "cuda")
+            facts,
+            version=AUTOENCODER_VERSION,
+            symmetric=False,
+            deterministic=False,
+            invariances=(),
+            trains=True,
+            devices=("cpu", "cuda"),
         )
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        kept: dict[str, float] = {}
+        shape, kept = context.shape_of(x, y), dict[str, float]()
         if x.shape[1] > self.dim:
             x, kept["x"] = self.encode(x, context)
-            context = dataclasses.replace(context, x_discrete=None)
         if y.shape[1] > self.dim:
             y, kept["y"] = self.encode(y, context)
-            context = dataclasses.replace(context, y_discrete=None)
+        shape = dataclasses.replace(shape, x=shape.x[: x.shape[1]], y=shape.y[: y.shape[1]])
         device = context.device if context.device in self.inner.facts.devices else "cpu"
-        estimate = self.inner.estimate(x, y, dataclasses.replace(context, device=device))
+        estimate = self.inner.estimate(x, y, dataclasses.replace(context, device=device, shape=shape))
         diagnostics: dict[str, Any] = {"code_dims": [x.shape[1], y.shape[1]]}
         diagnostics |= {f"variance_kept_{name}": share for name, share in kept.items()}
         diagnostics |= {"bound_by": "data processing"} if kept else {}
@@ -106,14 +112,11 @@ class Compressed(OverInner):
 
         return autoencoder_codes(block, self.dim, self.hidden, self.max_steps, context)
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """Labels are not encoded; the inner estimator takes codes of `dim` columns."""
-        for dim, discrete in ((dim_x, x_discrete), (dim_y, y_discrete)):
-            if dim > self.dim and any(discrete):
+        for kinds in (shape.x, shape.y):
+            dim = len(kinds)
+            if dim > self.dim and "discrete" in kinds:
                 return f"{dim} columns with labels among them are not encoded; dim = {dim} would take them as they are"
-        reason = super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-        return reason or self.inner.unsupported(
-            n, min(dim_x, self.dim), min(dim_y, self.dim), x_discrete[: self.dim], y_discrete[: self.dim]
-        )
+        codes = dataclasses.replace(shape, x=shape.x[: self.dim], y=shape.y[: self.dim])
+        return super().unsupported(shape) or self.inner.unsupported(codes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.estimators.wrappers.over_inner import OverInner
-from mibench.interface import Array, Context, Estimate, EstimatorFacts, parameter
+from mibench.interface import Array, Context, Estimate, EstimatorFacts, Shape, parameter
 from mibench.registry import register_estimator
 
 NUMBERS_AT_ONCE = 2**23  # in the projections that the inner estimator is given as one batch
@@ -52,60 +52,51 @@ class Sliced(OverInner):
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
         onto_x, onto_y = (directions(self.slices, block.shape[1], self.dims, context.rng) for block in (x, y))
+        shape = self._projected(context.shape_of(x, y))
         contexts = [
-            dataclasses.replace(
-                context,
-                rng=rng,
-                level=None,
-                method=None,
-                x_discrete=_kinds(context.x_discrete, self.dims),
-                y_discrete=_kinds(context.y_discrete, self.dims),
-            )
-            for rng in context.rng.spawn(self.slices)
+            dataclasses.replace(context, rng=rng, interval=None, shape=shape) for rng in context.rng.spawn(self.slices)
         ]
         values = np.full(self.slices, np.nan)
-        doubts: list[str] = []
+        of_slices: list[str] = []
         at_once = max(NUMBERS_AT_ONCE // (2 * self.dims * len(x)), 1)
         for start in range(0, self.slices, at_once):
             part = slice(start, start + at_once)
             xs, ys = ([block @ axes for axes in onto[part]] for block, onto in ((x, onto_x), (y, onto_y)))
             for index, estimate in self.inner.estimate_batch(xs, ys, contexts[part]):
                 values[start + index] = estimate.value
-                doubts += estimate.warnings[:1]
+                of_slices += estimate.warnings[:1]
         diagnostics = {
             "slices": self.slices,
             "standard_error": float(values.std(ddof=1) / math.sqrt(self.slices)),
             "smallest_slice": float(values.min()),
             "largest_slice": float(values.max()),
         }
-        warnings = (
-            (f"{len(doubts)} of {self.slices} slices come with warnings, such as: {doubts[0]}",) if doubts else ()
-        )
+        warnings = []
+        if of_slices:
+            warnings.append(f"{len(of_slices)} of {self.slices} slices come with warnings, such as: {of_slices[0]}")
         return Estimate(
-            float(values.mean()), quantity=self.quantity, bound=self.bound, diagnostics=diagnostics, warnings=warnings
+            float(values.mean()),
+            quantity=self.quantity,
+            bound=self.bound,
+            diagnostics=diagnostics,
+            warnings=tuple(warnings),
         )
 
-    def unsupported(
-        self, n: int, dim_x: int, dim_y: int, x_discrete: tuple[bool, ...], y_discrete: tuple[bool, ...]
-    ) -> str | None:
+    def unsupported(self, shape: Shape) -> str | None:
         """A projection needs as many columns as it keeps; labels are projected only where they are alone."""
-        for dim, discrete in ((dim_x, x_discrete), (dim_y, y_discrete)):
-            if dim < self.dims:
-                return f"projections keep dims = {self.dims} columns, more than the {dim} there are"
-            if any(discrete) and dim > 1:
+        for kinds in (shape.x, shape.y):
+            if len(kinds) < self.dims:
+                return f"projections keep dims = {self.dims} columns, more than the {len(kinds)} there are"
+            if "discrete" in kinds and len(kinds) > 1:
                 return "columns of labels have no projections; one column of labels alone is taken as it is"
-        kinds = _kinds(x_discrete, self.dims), _kinds(y_discrete, self.dims)
-        return super().unsupported(n, dim_x, dim_y, x_discrete, y_discrete) or self.inner.unsupported(
-            n, self.dims, self.dims, *kinds
-        )
+        return super().unsupported(shape) or self.inner.unsupported(self._projected(shape))
+
+    def _projected(self, shape: Shape) -> Shape:
+        """The shape of projections, which are continuous; a column of labels alone stays what it is."""
+        return dataclasses.replace(shape, x=shape.x[:1] * self.dims, y=shape.y[:1] * self.dims)
 
 
 def directions(count: int, dim: int, kept: int, rng: np.random.Generator) -> Array:
     """Matrices (count, dim, kept) with orthonormal columns, uniform on the Stiefel manifold; kept = 1: unit vectors."""
     axes, triangle = np.linalg.qr(rng.standard_normal((count, dim, kept)))
     return np.asarray(axes * np.sign(np.diagonal(triangle, axis1=1, axis2=2))[:, None])
-
-
-def _kinds(discrete: tuple[bool, ...] | None, dims: int) -> tuple[bool, ...]:
-    """Kinds of the projections: continuous, or that of the only column."""
-    return (any(discrete or ()),) * dims

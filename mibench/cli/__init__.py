@@ -19,7 +19,7 @@ from mibench.interface import InputError
 from mibench.intervals import DEFAULT_LEVEL, METHODS
 from mibench.registry import nearest
 from mibench.report import AGAINST, FORMATS, KINDS, SCORES, WIDTHS
-from mibench.store import DEFAULT_STORE
+from mibench.rows.store import DEFAULT_STORE
 
 _EXAMPLES = """examples:
   mibench run --estimator infonce --dim 64

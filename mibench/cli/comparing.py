@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import mibench
-from mibench import display, reference, runner
+from mibench import display, runner
 from mibench.cli import given
 from mibench.cli.rows import environments, today
 from mibench.cli.running import executed, say_failures
-from mibench.compare import beside, prepare
+from mibench.compare import beside, fresh, prepare
 from mibench.progress import say
 from mibench.report import WIDTHS, comparison
+from mibench.rows import reference
+from mibench.rows.files import to_json
+from mibench.rows.row import Row
+from mibench.rows.units import in_units
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -43,20 +46,19 @@ def compare(options: argparse.Namespace) -> int:
         return 130
     found = beside(rows, prepared.reference, prepared.named, given.rule(options))
     if options.format == "json":
-        trials, cells = display.in_units(rows, options.units), display.in_units(found.cells, options.units)
-        text = display.to_json(
-            {"units": options.units, "solved_rule": str(found.rule), "trials": trials, "summary": cells}
-            | {"estimators": found.summary}
+        text = to_json(
+            {"units": options.units, "solved_rule": str(found.rule), "trials": in_units(rows, options.units)}
+            | comparison.to_records(found, options.units)
         )
     else:
         text = comparison.text(found, options.units, display.terminal_width())
     print(text, flush=True)
     if options.out is not None:
-        _draw_comparison([*({**row, "stale": False} for row in rows), *prepared.reference], picture, options)
+        _draw_comparison([*fresh(rows), *prepared.reference], picture, options)
     return say_failures(rows)
 
 
-def _draw_comparison(rows: Sequence[dict[str, Any]], picture: bool, options: argparse.Namespace) -> None:
+def _draw_comparison(rows: Sequence[Row], picture: bool, options: argparse.Namespace) -> None:
     from mibench.report import drawing, figures, page
 
     how = {"units": options.units, "rule": given.rule(options)}

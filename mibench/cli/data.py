@@ -17,7 +17,9 @@ from mibench.estimation import Outcome, PermutationTest
 from mibench.interface import InputError
 from mibench.progress import ProgressDisplay, say
 from mibench.registry import estimators, make_estimator
-from mibench.store import plain
+from mibench.rows.files import to_csv, to_json
+from mibench.rows.row import plain
+from mibench.rows.units import BITS, in_units
 
 
 def estimate(options: argparse.Namespace) -> int:
@@ -105,11 +107,11 @@ def _outcomes_text(outcomes: Sequence[Outcome], tests: dict[str, PermutationTest
                 "error": one.error,
             }
         )
-    converted = display.in_units(records, options.units)
+    converted = in_units(records, options.units)
     if options.format == "json":
-        return display.to_json({"units": options.units, "estimates": [plain(record) for record in converted]})
+        return to_json({"units": options.units, "estimates": [plain(record) for record in converted]})
     if options.format == "csv":
-        return display.to_csv([{**record, "units": options.units} for record in converted])
+        return to_csv([{**record, "units": options.units} for record in converted])
     return display.estimate_table(converted, options.units, given.width(options))
 
 
@@ -137,7 +139,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
         for j, cell in enumerate(line)
         if cell is not None and cell.warnings and (i < j or line[j] is not matrix.estimates[j][i])
     }
-    scale = display.BITS if options.units == "bits" else 1.0
+    scale = BITS if options.units == "bits" else 1.0
     frame = matrix.to_frame() * scale
     if options.format == "csv":
         text = frame.to_csv().rstrip("\n")
@@ -145,7 +147,7 @@ def _pairwise(options: argparse.Namespace, names: list[str]) -> int:
         values = [[plain(value) for value in line] for line in frame.to_numpy().tolist()]
         reasons = {f"{matrix.names[i]},{matrix.names[j]}": reason for (i, j), reason in matrix.reasons.items()}
         found = {"columns": list(matrix.names), "estimates": values, "reasons": reasons, "warnings": warned}
-        text = display.to_json({"units": options.units, "estimator": names[0], **found})
+        text = to_json({"units": options.units, "estimator": names[0], **found})
     else:
         caption = f"{names[0]}, {options.units}"
         text = display.matrix_table(matrix.names, frame.to_numpy().tolist(), caption, given.width(options))
@@ -178,11 +180,11 @@ def consistency(options: argparse.Namespace) -> int:
         raise InputError("; ".join(dict.fromkeys(str(one.error) for one in without)))
     records = [_in_words(one, options.units) for one in judged]
     if options.format == "json":
-        text = display.to_json({"units": options.units, "seeds": list(seeds), "estimators": records})
+        text = to_json({"units": options.units, "seeds": list(seeds), "estimators": records})
     elif options.format == "csv":
         common = [{key: record[key] for key in ("estimator", "estimate", "status", "error")} for record in records]
         lines = [{**start, **law} for start, one in zip(common, records, strict=True) for law in one["laws"]]
-        text = display.to_csv([{**line, "units": options.units} for line in lines])
+        text = to_csv([{**line, "units": options.units} for line in lines])
     else:
         caption = explanation(options.seeds)
         text = display.consistency_table(records, caption, options.units, given.width(options))
@@ -194,7 +196,7 @@ def consistency(options: argparse.Namespace) -> int:
 
 def _in_words(one: Judged, units: str) -> dict[str, Any]:
     """One estimator as a mapping, in the units asked for: ratios have none."""
-    scale = display.BITS if units == "bits" else 1.0
+    scale = BITS if units == "bits" else 1.0
     laws = []
     for law in one.laws:
         numbers = {"value": law.value, "sd": law.sd, "off": law.off}

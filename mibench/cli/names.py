@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mibench import display, listing
+from mibench import listing
 from mibench.cli import given
+from mibench.rows.files import to_csv, to_json
 
 
 def list_all(options: argparse.Namespace) -> int:
@@ -14,9 +15,9 @@ def list_all(options: argparse.Namespace) -> int:
     given.check_out(options)
     records = listing.records(options.what, given.items(options.suite), **given.size(options))
     if options.format == "json":
-        text = display.to_json(records)
+        text = to_json(records)
     elif options.format == "csv":
-        text = display.to_csv(records)
+        text = to_csv(records)
     else:
         text = listing.as_table(options.what, records, given.width(options))
     given.write(text, options)

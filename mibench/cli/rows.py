@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import mibench
-from mibench import display, reference, scoring, selection
+from mibench import display, scoring
 from mibench.cli import given
 from mibench.interface import InputError
 from mibench.progress import say
-from mibench.report import WIDTHS, citations, dependence, marked, tables
-from mibench.store import Store
+from mibench.report import WIDTHS, citations, dependence, tables
+from mibench.rows import files, reference, select
+from mibench.rows.row import Row
+from mibench.rows.store import Store
+from mibench.rows.units import in_units
 
 _MANY = 6  # parts of a table, beyond which a paper wants another one
 
@@ -60,7 +63,7 @@ def table(options: argparse.Namespace) -> int:
     else:
         rule = given.rule(options)
         layout = {"columns": options.columns, "units": options.units, "width": given.width(options)}
-        cells = scoring.cells(marked(rows), solved=rule)
+        cells = scoring.cells(rows, solved=rule)
         text = tables.table(cells, options.score, options.format, **layout, rule=str(rule))
         if options.solved is not None and options.format == "csv":  # which has no caption
             say(f"solved: {rule}")
@@ -107,18 +110,19 @@ def export(options: argparse.Namespace) -> int:
         raise InputError("--format parquet needs --out FILE")
     with contextlib.closing(Store(options.store)) as store:
         rows = store.rows() if options.all_attempts else list(store.latest().values())
-    rows = display.in_units(rows, options.units)
-    if options.format == "parquet":
-        display.to_parquet(rows, Path(options.out))
+    shown = in_units(rows, options.units)
+    if options.out is None:
+        given.write(files.to_json(shown) if options.format == "json" else files.to_csv(shown), options)
     else:
-        given.write(display.to_json(rows) if options.format == "json" else display.to_csv(rows), options)
+        content = files.encoded(shown, options.format, compressed=options.out.endswith(".gz"))
+        display.write_file(Path(options.out), content)
     return 0
 
 
-def _selected(options: argparse.Namespace) -> list[dict[str, Any]]:
+def _selected(options: argparse.Namespace) -> list[Row]:
     """Rows that are there already, as the options of `_add_selection` choose them; notes on them are said."""
-    filters = selection.Filters(**given.what(options), keep_stale=options.keep_stale)
-    rows, notes = selection.select(filters, store=options.store, rows_file=options.rows, shipped=options.reference)
+    filters = select.Filters(**given.what(options), keep_stale=options.keep_stale)
+    rows, notes = select.select(filters, store=options.store, rows_file=options.rows, shipped=options.reference)
     for note in notes:
         say(note)
     return rows

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from mibench import display, runner
 from mibench.cli import given
 from mibench.execution.local import Limits
+from mibench.names import estimator_labels
 from mibench.plan import Trial
 from mibench.progress import ProgressDisplay, say
+from mibench.rows.files import to_csv, to_json
+from mibench.rows.row import Row
+from mibench.rows.store import Store
+from mibench.rows.units import in_units
 from mibench.scoring import summarise
-from mibench.store import Store
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,12 +31,12 @@ def run(options: argparse.Namespace) -> int:
         return 130
     cells = summarise(rows)
     if options.format == "json":
-        trials_out, summary = display.in_units(rows, options.units), display.in_units(cells, options.units)
-        text = display.to_json({"units": options.units, "trials": trials_out, "summary": summary})
+        trials_out, summary = in_units(rows, options.units), in_units(cells, options.units)
+        text = to_json({"units": options.units, "trials": trials_out, "summary": summary})
     elif options.format == "csv":
-        text = display.to_csv(display.in_units(rows, options.units))
+        text = to_csv(in_units(rows, options.units))
     else:
-        text = display.cell_table(display.in_units(cells, options.units), options.units, given.width(options))
+        text = display.cell_table(in_units(cells, options.units), options.units, given.width(options))
     given.write(text, options)
     without = [row for row in rows if row["interval"] and row["status"] == "ok" and row["low"] is None]
     if without:
@@ -42,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     return say_failures(rows)
 
 
-def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespace) -> list[dict[str, Any]] | None:
+def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespace) -> list[Row] | None:
     """Run what is missing of the trials and return the rows of all; None after Ctrl-C."""
     store = Store(options.store)
     try:
@@ -65,11 +68,11 @@ def executed(trials: Sequence[Trial], gpu: str | None, options: argparse.Namespa
         store.close()
 
 
-def say_failures(rows: Sequence[dict[str, Any]]) -> int:
+def say_failures(rows: Sequence[Row]) -> int:
     """Say which trials failed; returns the exit code."""
     failed = [row for row in rows if row["status"] not in ("ok", "skipped")]
-    alike: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for row, label in zip(failed, display.estimator_labels(failed), strict=True):
+    alike: dict[tuple[str, str, str], list[Row]] = {}
+    for row, label in zip(failed, estimator_labels(failed), strict=True):
         alike.setdefault((label, row["status"], _reason(row)), []).append(row)
     for (label, status, why), (row, *others) in list(alike.items())[:5]:
         more = f" (and {len(others)} more trial{'s' * (len(others) > 1)})" if others else ""
@@ -80,7 +83,7 @@ def say_failures(rows: Sequence[dict[str, Any]]) -> int:
     return 1 if failed else 0
 
 
-def _reason(row: dict[str, Any]) -> str:
+def _reason(row: Row) -> str:
     """Why a trial failed, in a line."""
     # The type of an exception tells what a text such as 'k' means; other failures are named by their status.
     kind = row["error_type"] or ""

@@ -216,9 +216,7 @@ class _Server:
             memory=memory,
             limit_address_space=first.device == "cpu",
         )
-        jobs = tuple(
-            Job(t.task.distribution, t.n, t.data_seed(), t.estimator_seed(), t.interval, t.level) for t in batch.trials
-        )
+        jobs = tuple(Job(t.task.distribution, t.n, t.data_seed(), t.estimator_seed(), t.interval) for t in batch.trials)
         payload = cloudpickle.dumps(Work(first.estimator, jobs, first.device, self.threads))
         process = self._started()
         if process is None:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mibench.interface import Estimator, JointDistribution
+from mibench.interface import Estimator, Interval, JointDistribution
 
 _LENGTH = struct.Struct(">Q")
 
@@ -31,8 +31,7 @@ class Job:
     n: int
     data_seed: np.random.SeedSequence
     estimator_seed: np.random.SeedSequence
-    interval: str | None = None
-    level: float | None = None
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from mibench.estimating import Estimation, Start, points_together
 from mibench.execution.messages import Job, Work
 from mibench.failures import place_of
-from mibench.inputs import check_estimate, check_pair
-from mibench.interface import Context, Estimate, Estimator, GroundTruth, InputError, JointDistribution, Sample
-from mibench.intervals import with_interval
-from mibench.store import plain
+from mibench.interface import Estimate, GroundTruth, InputError, JointDistribution
+from mibench.rows.row import plain
 
 _CURVE_POINTS = 200
 
@@ -31,11 +30,11 @@ def run_each(work: Work) -> Iterator[dict[str, Any]]:
         meter = _Meter()
         row: dict[str, Any] = {}
         try:
-            sample, row = _draw(work.estimator, job, truths)
+            estimation, row = _draw(work, job, truths)
             meter = _Meter()  # the cost of the estimate, neither of the sample nor of the interval
-            estimate = work.estimator.estimate(sample.x, sample.y, _context(work, job))
+            estimate = estimation.point()
             cost = meter.read()
-            row |= _describe(estimate, sample, work, job)
+            row |= _describe(estimation, estimate)
         except (Exception, SystemExit) as error:
             row |= _failure(error)
             cost = meter.read()
@@ -49,16 +48,14 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
     for index, job in enumerate(work.jobs):
         meter = _Meter()
         try:
-            drawn.append(_draw(work.estimator, job, truths))
+            drawn.append(_draw(work, job, truths))
             indices.append(index)
         except Exception as error:
             yield {"result": index, "row": {**_failure(error), **meter.read(), "batch_size": 1}}
-    xs, ys = [sample.x for sample, _ in drawn], [sample.y for sample, _ in drawn]
-    contexts = [_context(work, work.jobs[index]) for index in indices]
     meter, size = _Meter(), len(drawn)
     wall = cpu = spent_wall = spent_cpu = 0.0
     waiting = set(range(size))
-    estimates = work.estimator.estimate_batch(xs, ys, contexts) if waiting else iter(())
+    estimates = points_together([estimation for estimation, _ in drawn]) if waiting else iter(())
     try:
         for ended, (index, estimate) in enumerate(estimates):
             if index not in waiting:
@@ -67,8 +64,8 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
             cost = meter.read()
             wall += (cost["wall_s"] - spent_wall) / (size - ended)
             cpu += (cost["cpu_s"] - spent_cpu) / (size - ended)
-            sample, facts = drawn[index]
-            described = {**facts, **_describe(estimate, sample, work, work.jobs[indices[index]])}
+            estimation, facts = drawn[index]
+            described = {**facts, **_describe(estimation, estimate)}
             spent = meter.read()
             spent_wall, spent_cpu = spent["wall_s"], spent["cpu_s"]
             row = {**described, **cost, "wall_s": wall, "cpu_s": cpu, "batch_size": size}
@@ -85,11 +82,18 @@ def run_together(work: Work) -> Iterator[dict[str, Any]]:
 
 
 def _draw(
-    estimator: Estimator, job: Job, truths: dict[JointDistribution, GroundTruth | None]
-) -> tuple[Sample, dict[str, Any]]:
-    law = job.distribution
+    work: Work, job: Job, truths: dict[JointDistribution, GroundTruth | None]
+) -> tuple[Estimation, dict[str, Any]]:
+    """Draw the sample and check it; with the columns of its truth."""
+    estimator, law = work.estimator, job.distribution
     sample = law.sample(job.n, np.random.default_rng(job.data_seed))
-    check_pair(sample.x, sample.y, estimator, law.x_discrete, law.y_discrete)
+    if sample.shape != law.sample_shape(job.n):
+        raise InputError(
+            f"{law.label()}: the sample has columns of other kinds or numbers than sample_shape says; "
+            "return Sample(x, y, pmi, self.sample_shape(n))"
+        )
+    estimation = Estimation(estimator, sample, Start(job.estimator_seed, work.device, work.threads, job.interval))
+    estimation.check()
     if law not in truths:
         truths[law] = law.ground_truth(estimator.quantity)
     truth = truths[law]
@@ -100,28 +104,15 @@ def _draw(
         row = {name: plain(value) for name, value in zip(names, facts, strict=True)}
     if estimator.quantity == "mi" and sample.pmi is not None:
         row["oracle"] = float(sample.pmi.mean())
-    return sample, row
+    return estimation, row
 
 
-def _context(work: Work, job: Job) -> Context:
-    return Context(
-        rng=np.random.default_rng(job.estimator_seed),
-        device=work.device,
-        threads=work.threads,
-        level=job.level,
-        method=job.interval,
-        x_discrete=job.distribution.x_discrete,
-        y_discrete=job.distribution.y_discrete,
-    )
-
-
-def _describe(estimate: Estimate, sample: Sample, work: Work, job: Job) -> dict[str, Any]:
+def _describe(estimation: Estimation, estimate: Estimate) -> dict[str, Any]:
     """Return the columns of an estimate, with the interval that is asked for."""
-    estimator = work.estimator
-    check_estimate(estimator, estimate)
-    if estimate.quantity != estimator.quantity:  # the truth is that of the quantity which the estimator declares
-        raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {estimator.quantity!r}")
-    estimate = with_interval(estimator, estimate, sample.x, sample.y, _context(work, job))
+    expected = estimation.estimator.quantity
+    if estimate.quantity != expected:  # the truth is that of the quantity which the estimator declares
+        raise ValueError(f"estimate() returned the quantity {estimate.quantity!r}, declared is {expected!r}")
+    estimate = estimation.with_interval(estimate)
     value = float(estimate.value)
     described = {
         "status": "ok" if math.isfinite(value) else "nonfinite",

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from mibench.display import STALE
-
 # Kind -> what it shows. The function of a kind has its name, in the module of its name.
 KINDS = {
     "heatmap": "signed error of every estimator on every task",
@@ -34,8 +29,3 @@ SCORES = {
 FORMATS = ("latex", "markdown", "html", "csv", "table")
 AGAINST = ("n", "dim", "mi")  # what `scaling` may stand on
 WIDTHS = {"single": 3.4, "double": 7.0}  # inches: one column or two of a paper
-
-
-def marked(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give the estimators of rows that other code made a dagger, which keeps them in cells of their own."""
-    return [{**row, "estimator": f"{row['estimator']}{STALE}"} if row.get("stale") else dict(row) for row in rows]

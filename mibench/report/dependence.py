@@ -2,74 +2,52 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mibench import display, scoring
 from mibench.interface import InputError
-from mibench.plan import make_task
-from mibench.report import marked
+from mibench.names import estimator_names
 from mibench.report.formats import Entry, Table, written
-from mibench.report.tables import estimator_names
-
-Row = Mapping[str, Any]
-_ORDERS = {"spearman": "Spearman", "kendall": "Kendall", "auc": "AUC", "saturation": "saturation"}
+from mibench.rows.files import to_csv
+from mibench.scoring import Order
 
 
-def table(rows: Sequence[Row], form: str = "latex", width: int | None = None) -> str:
+class Named(Order):
+    """How a method's estimates are ordered, under the name that tells it from the others."""
+
+    name: str
+
+
+_HEADS = ("estimator", "quantity", "tasks", "Spearman", "Kendall", "AUC", "saturation", "failures")
+
+
+def table(rows: Sequence[Mapping[str, Any]], form: str = "latex", width: int | None = None) -> str:
     """Write a table for each n; CSV has one with every digit."""
     found = lines(rows)
-    if all(line[order] is None for line in found for order in _ORDERS):
+    if all(order is None for line in found for order in _orders(line)):
         raise InputError("there is no order to compare with: that takes 3 tasks of known MI, or an independent one")
     if form == "csv":
-        return display.to_csv(found)
+        return to_csv(found)
     return written(by_n(found), form, width)
 
 
-def by_n(found: Sequence[Row]) -> list[Table]:
+def by_n(found: Sequence[Named]) -> list[Table]:
     """Lay out what `lines` found, a table for each n."""
     return [_laid_out([line for line in found if line["n"] == n]) for n in sorted({line["n"] for line in found})]
 
 
-def lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return what `mibench.scoring.association` says of each estimator at each n, the best rank correlation first.
-
-    Estimators without any come last.
-    The MI of a task that only estimators of another quantity were run on is computed here.
-    """
-    rows = marked(rows)
-    known = {_law(row) for row in rows if row["quantity"] == "mi" and row["truth"] is not None}
-    laws = dict.fromkeys(law for row in rows if (law := _law(row)) not in known)
-    mi = {law: value for law in laws if (value := _true_mi(*law)) is not None}
-    found = [
-        {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in line.items()}
-        for line in scoring.association(rows, mi).to_dict("records")
-    ]
-    names = estimator_names(found)
-    named = [{**line, "name": name} for line, name in zip(found, names, strict=True)]
-    return sorted(named, key=lambda line: (line["n"], math.inf if line["spearman"] is None else -line["spearman"]))
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[Named]:
+    """Return what `mibench.scoring.orders` says of each estimator at each n, with its name."""
+    found = scoring.orders(rows)
+    return [{**line, "name": name} for line, name in zip(found, estimator_names(found), strict=True)]
 
 
-def _law(row: Row) -> tuple[Any, ...]:
-    return tuple(row[key] for key in scoring.LAW)
-
-
-def _true_mi(name: str, version: str, dim_x: int, dim_y: int) -> float | None:
-    """Compute the MI of a task, or None where it is not known, or was another version's."""
-    try:
-        law = make_task(name, dim_x, dim_y).distribution
-    except InputError:  # of somebody's own file, which is not here
-        return None
-    truth = law.ground_truth("mi") if law.version == version else None
-    return None if truth is None or truth.low is not None else truth.value
-
-
-def _laid_out(found: Sequence[Row]) -> Table:
+def _laid_out(found: Sequence[Named]) -> Table:
     body = []
     for line in found:
-        orders = [_rounded(line[key]) for key in _ORDERS]
-        tasks, failures = (Entry(str(line[key]), number=line[key]) for key in ("tasks", "failures"))
+        orders = map(_rounded, _orders(line))
+        tasks, failures = (Entry(str(count), number=count) for count in (line["tasks"], line["failures"]))
         body.append((line["name"], (Entry(line["quantity"]), tasks, *orders, failures)))
     caption = (
         f"Order of mean estimates beside that of mutual information, n = {found[0]['n']}. Spearman's and Kendall's "
@@ -77,8 +55,12 @@ def _laid_out(found: Sequence[Row]) -> Table:
         "of its size; saturation: 0 where estimates go on to grow over the upper half of tasks as over the lower, 1 "
         "where they have stopped. Failures: trials without an estimate."
     )
-    return Table(caption, ("estimator", "quantity", "tasks", *_ORDERS.values(), "failures"), tuple(body))
+    return Table(caption, _HEADS, tuple(body))
+
+
+def _orders(line: Order) -> tuple[float | None, ...]:
+    return line["spearman"], line["kendall"], line["auc"], line["saturation"]
 
 
 def _rounded(value: float | None) -> Entry:
-    return Entry("–") if value is None else Entry(f"{round(value, 2) + 0:.2f}", number=value)  # no -0.00
+    return Entry(display.NOTHING) if value is None else Entry(f"{round(value, 2) + 0:.2f}", number=value)  # no -0.00

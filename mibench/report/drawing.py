@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 
 import mibench
-from mibench import display
-from mibench.display import STALE
 from mibench.interface import InputError
+from mibench.names import STALE
 from mibench.plan import make_task
 from mibench.registry import nearest
-from mibench.report import KINDS, marked, samples
+from mibench.report import KINDS, samples
 from mibench.report.figures import STYLE, Drawn
+from mibench.rows.row import Row
+from mibench.rows.units import in_units
 from mibench.scoring import DEFAULT_RULE, Solved, cells
 
 _OF_ROWS = ("learning",)
@@ -26,7 +27,7 @@ UNITLESS = ("calibration", "samples")  # has no axis in nats that could be in bi
 
 def draw(
     kind: str,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     width: float,
     *,
     units: str = "nats",
@@ -43,10 +44,10 @@ def draw(
     function = getattr(importlib.import_module(f"mibench.report.{name}"), name)
     words |= {} if kind in UNITLESS else {"units": units}
     words |= {"rule": str(rule)} if kind in SOLVED else {}
-    frame = pd.DataFrame(marked(rows)) if kind in _OF_ROWS else cells(marked(rows), solved=rule)
+    frame = pd.DataFrame(rows) if kind in _OF_ROWS else cells(rows, solved=rule)
     if units != "nats":
         records = [{str(key): value for key, value in one.items()} for one in frame.to_dict("records")]
-        frame = pd.DataFrame(display.in_units(records, units))
+        frame = pd.DataFrame(in_units(records, units))
     with mpl.rc_context(STYLE):
         drawn: Drawn = function(frame, width, **words)
     if any(row.get("stale") for row in rows):

@@ -57,22 +57,26 @@ def _draw_task(axes: Axes, task: str, labels: list[str], cells: pd.DataFrame) ->
     far = 2.5 * truth + 0.5  # one that diverged leaves the others to be seen
     low = max(min([0.0, truth, *(means - spreads)]), -far)
     high = min(max([1.1 * truth, 0.05, *(means + spreads)]), far)
+    free = low if truth > (low + high) / 2 else truth
     shown = {cell["label"]: cell for _, cell in estimated.iterrows()}
     for place, label in enumerate(labels):
-        cell = shown.get(label)
-        style = look(place) | {"linestyle": "none"}
-        if cell is None:
-            free = low if truth > (low + high) / 2 else truth
+        if label in shown:
+            _draw_estimate(axes, place, shown[label], low, high)
+        else:
             axes.annotate("does not run here" if label in set(cells["label"]) else "not run", (free, place), (3, 0),
                           textcoords="offset points", va="center", fontsize=5, color="0.4")  # fmt: skip
-        elif not low <= cell["mean"] <= high:
-            right = cell["mean"] > high
-            axes.annotate(f"{cell['mean']:.2g} {'▶' if right else '◀'}", (high if right else low, place),
-                          ha="right" if right else "left", va="center", fontsize=5, color=style["color"])  # fmt: skip
-        else:
-            spread = cell["sd"] if pd.notna(cell["sd"]) else None
-            axes.errorbar(cell["mean"], place, xerr=spread, capsize=1.5, elinewidth=0.9, label=label, **style)
     margin = 0.06 * (high - low)
     axes.set(xlim=(low - margin, high + margin), ylim=(len(labels) - 0.5, -0.5))
     axes.set_yticks(range(len(labels)), labels)
     set_title(axes, task)
+
+
+def _draw_estimate(axes: Axes, place: int, cell: Any, low: float, high: float) -> None:
+    """Draw a mean with its standard deviation; one outside of the panel is written at its edge."""
+    style = look(place) | {"linestyle": "none"}
+    if low <= cell["mean"] <= high:
+        spread = cell["sd"] if pd.notna(cell["sd"]) else None
+        axes.errorbar(cell["mean"], place, xerr=spread, capsize=1.5, elinewidth=0.9, label=cell["label"], **style)
+        return
+    sign, edge, side = ("▶", high, "right") if cell["mean"] > high else ("◀", low, "left")
+    axes.annotate(f"{cell['mean']:.2g} {sign}", (edge, place), ha=side, va="center", fontsize=5, color=style["color"])

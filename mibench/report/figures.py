@@ -16,12 +16,16 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 import mibench
-from mibench.display import check_folder, estimator_labels, unit_of, wrap_name, write_file
+from mibench.display import check_folder, write_file
 from mibench.interface import InputError
+from mibench.names import estimator_labels, marked, wrap_name
 from mibench.report import WIDTHS
+from mibench.rows.row import Method, Task, params_text
+from mibench.rows.units import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -36,7 +40,6 @@ LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0
 DENSITY = LinearSegmentedColormap.from_list("density", ["#E3EEF5", SKY, BLUE, "#00263B"])
 
 ERROR = LinearSegmentedColormap.from_list("error", ["#003F66", BLUE, SKY, "white", "#F0B583", RED, "#7A3500"])
-TASK = ["distribution", "dim_x", "dim_y", "n"]
 
 STYLE: dict[RcKeyType, Any] = {
     "figure.dpi": 300,  # that of a saved picture: measured in coarser pixels, long names would be cut off
@@ -127,6 +130,11 @@ def look(place: int) -> dict[str, Any]:
     }
 
 
+def line_handles(labels: Sequence[str]) -> list[Line2D]:
+    """Return a line of the look of each label, for the legend."""
+    return [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
+
+
 # Of a decade, from the coarsest on.
 _SUBDIVISIONS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
 
@@ -169,8 +177,8 @@ def one_each(cells: pd.DataFrame) -> pd.DataFrame:
     An interval asked for changes no estimate: of cells that differ in it alone, the one with the most trials stays.
     """
     cells = cells.reset_index(drop=True).sort_values("trials", ascending=False, kind="stable")
-    keys = ["estimator", "params", "estimator_version", "distribution_version", "device", *TASK]
-    again = cells.assign(params=cells["params"].map(str)).duplicated(keys)
+    keys = [name for name in (*Method._fields, *Task._fields) if name not in ("interval", "level")]
+    again = cells.assign(params=cells["params"].map(params_text)).duplicated(keys)
     return cells[~again].sort_index()
 
 
@@ -180,10 +188,10 @@ def named(cells: pd.DataFrame) -> pd.DataFrame:
     The label is the estimator with those parameters, version and device that tell it from others of its name; the task
     is named with its dimensions and n where they vary.
     """
-    pairs = zip(cells["estimator"], cells["params"], strict=True)
-    labels = estimator_labels([{"estimator": estimator, "params": params} for estimator, params in pairs])
+    cells = cells.assign(stale=cells["stale"].eq(True) if "stale" in cells else False)
+    labels = estimator_labels(_estimators(cells))
     for column, mark in (("estimator_version", " v"), ("device", " on ")):
-        varies = cells.groupby("estimator")[column].transform("nunique") > 1
+        varies = cells.groupby(["estimator", "stale"])[column].transform("nunique") > 1
         labels = [
             f"{label}{mark}{value}" if several else label
             for label, value, several in zip(labels, cells[column], varies, strict=True)
@@ -196,6 +204,12 @@ def named(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(label=labels, task=tasks)
 
 
+def _estimators(cells: pd.DataFrame) -> list[dict[str, Any]]:
+    """What an estimator is labelled by."""
+    columns = zip(cells["estimator"], cells["params"], cells["stale"], strict=True)
+    return [{"estimator": name, "params": params, "stale": stale} for name, params, stale in columns]
+
+
 def _sizes(cells: pd.DataFrame) -> list[str]:
     return [f"{x} × {y}" for x, y in zip(cells["dim_x"], cells["dim_y"], strict=True)]
 
@@ -204,7 +218,7 @@ def of_one_quantity(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Keep mutual information, or the first quantity where nobody estimates it: others have another truth."""
     quantity = "mi" if (cells["quantity"] == "mi").any() else cells["quantity"].iloc[0]
     others = cells[cells["quantity"] != quantity]
-    names = list(dict.fromkeys(others["estimator"]))
+    names = list(dict.fromkeys(marked(cell["estimator"], cell) for cell in _estimators(others)))
     return cells[cells["quantity"] == quantity], left_out(names, f"estimates of another quantity than {quantity}")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import math
 import re
-import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mibench.bibliography import ACCENTS, LETTERS
-from mibench.display import name_parts, wrap_name
+from mibench.display import aligned, column_blocks, filled
+from mibench.names import name_parts, wrap_name
 
 # Characters that fit the line of a page, by the size of the letters, and lines. LaTeX tables that are larger are split.
 _SIZES = {"footnotesize": 80, "scriptsize": 89}
@@ -73,19 +73,9 @@ def to_latex(one: Table) -> str:
 def _blocks(one: Table, characters: int) -> Iterator[tuple[tuple[str, ...], list[tuple[str, tuple[Entry, ...]]]]]:
     """Split a table into parts that fit on a page, as evenly as can be."""
     names = max((len(name) for name, _ in one.lines), default=0)
-    widths = [
-        2 + max(*(len(part) for part in wrap_name(head, _HEAD)), *(len(_text(line[j])) for _, line in one.lines), 0, 0)
-        for j, head in enumerate(one.heads[1:])
-    ]
-    groups, room = [[0]], characters - names - widths[0] if widths else 0
-    for j, width in enumerate(widths[1:], start=1):
-        if width > room:
-            groups.append([])
-            room = characters - names
-        groups[-1].append(j)
-        room -= width
+    sizes = [max(map(len, [*wrap_name(head, _HEAD), *texts])) for head, texts in _columns(one, "")]
     size = math.ceil(len(one.lines) / math.ceil(max(len(one.lines), 1) / _LINES)) or 1
-    for group in groups:
+    for group in column_blocks(names, sizes, characters):
         for start in range(0, len(one.lines), size):
             lines = [(name, tuple(line[j] for j in group)) for name, line in one.lines[start : start + size]]
             yield (one.heads[0], *(one.heads[1 + j] for j in group)), lines
@@ -203,34 +193,29 @@ def _html_entry(entry: Entry) -> str:
     return f"<td{number}>{f'<b>{value}</b>' if entry.best else value}{note}</td>"
 
 
-def to_text(one: Table, width: int | None = None) -> str:
-    """Write columns of plain text, in blocks where they are wider than `width`; a star stands for bold."""
-    names = ["", *(name for name, _ in one.lines)]
+def _columns(one: Table, star: str) -> list[tuple[str, list[str]]]:
+    """Each column as its head and its texts; `star` stands behind the best."""
     columns = []
     for j, head in enumerate(one.heads[1:]):
         entries = [line[j] for _, line in one.lines]
-        mark = "  " if any(entry.best for entry in entries) else ""
-        texts = [_text(entry) + (" *" if entry.best else mark) for entry in entries]
-        columns.append((wrap_name(head, _HEAD), texts))
+        blank = " " * len(star) if any(entry.best for entry in entries) else ""
+        columns.append((head, [_text(entry) + (star if entry.best else blank) for entry in entries]))
+    return columns
+
+
+def to_text(one: Table, width: int | None = None) -> str:
+    """Write columns of plain text, in blocks where they are wider than `width`; a star stands for bold."""
+    columns = [(wrap_name(head, _HEAD), texts) for head, texts in _columns(one, " *")]
+    names = [name for name, _ in one.lines]
     first = max(map(len, [one.heads[0], *names]))
-    sizes = [2 + max(map(len, [*head, *texts])) for head, texts in columns]
-    blocks: list[list[int]] = [[]]
-    for j, size in enumerate(sizes):
-        if blocks[-1] and width is not None and first + sum(sizes[i] for i in blocks[-1]) + size > width:
-            blocks.append([])
-        blocks[-1].append(j)
+    sizes = [max(map(len, [*head, *texts])) for head, texts in columns]
     parts = []
-    for block in blocks:
+    for block in column_blocks(first, sizes, width):
         height = max((len(columns[j][0]) for j in block), default=1)
-        lines = [[""] * (height - 1) + [one.heads[0]] + names[1:]]
-        lines += [[""] * (height - len(head)) + head + texts for head, texts in (columns[j] for j in block)]
-        places = [sizes[j] for j in block]
-        for name, *texts in zip(*lines, strict=True):
-            cells = [text.rjust(size) for text, size in zip(texts, places, strict=True)]
-            parts.append("".join([name.ljust(first), *cells]).rstrip())
-        parts.append("")
-    caption = one.caption.replace("Bold: ", "*: ")
-    return "\n".join([*parts, caption if width is None else textwrap.fill(caption, width)])
+        heads = [[""] * (height - len(head)) + head for head in ([one.heads[0]], *(columns[j][0] for j in block))]
+        lines = [*zip(*heads, strict=True), *zip(names, *(columns[j][1] for j in block), strict=True)]
+        parts += [*aligned(lines, [first, *(sizes[j] for j in block)], [False] + [True] * len(block)), ""]
+    return "\n".join([*parts, filled(one.caption.replace("Bold: ", "*: "), width)])
 
 
 WRITERS: dict[str, Callable[[Table], str]] = {"latex": to_latex, "markdown": to_markdown, "html": to_html}

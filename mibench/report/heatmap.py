@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -36,60 +37,63 @@ def heatmap(cells: pd.DataFrame, width: float, units: str = "nats", rule: str = 
     cells = labelled(cells)
     if cells["bias"].isna().all():
         raise InputError("no cell has a bias: every trial failed, or the truth of what is estimated is not known")
-    failed = cells["failures"].map(lambda counts: any(status != "skipped" for status in counts))
-    drawn = (cells["bias"].notna() | failed).groupby(cells["label"]).transform("any")
-    silent = list(dict.fromkeys(cells.loc[~drawn, "label"]))
-    cells = cells[drawn]
+    cells, silent = _drawn(cells)
     rows, columns = "label", "task"
     if cells[columns].nunique() > cells[rows].nunique():
         rows, columns = columns, rows
     downs, acrosses = list(dict.fromkeys(cells[rows])), list(dict.fromkeys(cells[columns]))
-    limit = min(_MOST, max(float(cells["bias"].abs().max()), 1e-3))
-    norm = Normalize(-limit, limit)
-
     pitch, name_size, characters = _columns(width, max(map(len, downs)), len(acrosses))
     if pitch < _SMALLEST:
         raise InputError(f"{len(acrosses)} columns do not fit into {width:g} inches; name fewer, or --width double")
     size = min(6.0, pitch / (characters * _LETTER))
+    limit = min(_MOST, max(float(cells["bias"].abs().max()), 1e-3))
+    norm = Normalize(-limit, limit)
+
     tall = _LETTER * 6 / 72 * max(map(len, acrosses))
     figure = Figure(figsize=(width, _HEIGHT * len(downs) + tall + 0.65), layout="constrained")
     axes = figure.subplots()
+    absent = set(itertools.product(range(len(acrosses)), range(len(downs))))
     for _, cell in cells.iterrows():
         place = (acrosses.index(cell[columns]), downs.index(cell[rows]))
+        absent.discard(place)
         shown = size if size >= _SMALLEST else None
         _draw_cell(axes, place, cell, ERROR(norm(cell["bias"])), shown, characters)
-    known = {(x, y) for x, y in zip(cells[columns], cells[rows], strict=True)}
-    absent = [(i, j) for j, y in enumerate(downs) for i, x in enumerate(acrosses) if (x, y) not in known]
     if absent:  # white would be no error
-        axes.plot(*zip(*absent, strict=True), linestyle="", marker="x", markersize=2.5, color="0.7")
+        in_order = sorted(absent, key=lambda place: place[::-1])
+        axes.plot(*zip(*in_order, strict=True), linestyle="", marker="x", markersize=2.5, color="0.7")
     axes.set(xlim=(-0.5, len(acrosses) - 0.5), ylim=(len(downs) - 0.5, -0.5))
     axes.set_xticks(range(len(acrosses)), acrosses, rotation=90, fontsize=min(6.0, 0.9 * pitch))
     axes.set_yticks(range(len(downs)), downs, fontsize=name_size)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    beyond = bool((cells["bias"].abs() > limit).any())
-    bar = figure.colorbar(
-        ScalarMappable(norm, ERROR),
-        ax=axes,
-        location="bottom",
-        extend="both" if beyond else "neither",
-        shrink=0.6,
-        aspect=40,
-        pad=0.1 / figure.get_figheight(),
-    )
+    extend = "both" if (cells["bias"].abs() > limit).any() else "neither"
+    bar = figure.colorbar(ScalarMappable(norm, ERROR), ax=axes, location="bottom", extend=extend, shrink=0.6,
+                          aspect=40, pad=0.1 / figure.get_figheight())  # fmt: skip
     bar.set_label(with_unit("mean − truth", cells, units))
     bar.outline.set_linewidth(0.4)
+    what = f"Bias (mean − truth, {units}) of {cells['label'].nunique()} estimators on {cells['task'].nunique()} tasks"
+    more = _legend(cells, rule, silent, absent=bool(absent), numbers=size >= _SMALLEST)
+    return Drawn(figure, caption(what, cells, seeds_of(cells), *more))
 
-    counts = f"{cells['label'].nunique()} estimators on {cells['task'].nunique()} tasks"
-    more = [
-        "hatched: trials failed, or are not supported" if (cells["ok"] < cells["trials"]).any() else "",
-        "x: not run" if absent else "",
-        f"bold: solved{rule and ', '}{rule}" if cells["solved"].eq(True).any() else "",
-        f"not drawn, without a truth or a task that they support: {', '.join(silent)}" if silent else "",
-        "grey: no truth, or no trial left" if cells["bias"].isna().any() else "",
-        "" if size >= _SMALLEST else "the figure is too narrow for numbers",
-    ]
-    return Drawn(figure, caption(f"Bias (mean − truth, {units}) of {counts}", cells, seeds_of(cells), *more))
+
+def _drawn(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Keep the estimators that have a bias somewhere, or failed; name the others."""
+    failed = cells["failures"].map(lambda counts: bool(counts.keys() - {"skipped"}))
+    drawn = (cells["bias"].notna() | failed).groupby(cells["label"]).transform("any")
+    return cells[drawn], list(dict.fromkeys(cells.loc[~drawn, "label"]))
+
+
+def _legend(cells: pd.DataFrame, rule: str, silent: list[str], *, absent: bool, numbers: bool) -> list[str]:
+    """Say what the signs in the cells mean."""
+    said = {
+        "hatched: trials failed, or are not supported": (cells["ok"] < cells["trials"]).any(),
+        "x: not run": absent,
+        f"bold: solved{rule and ', '}{rule}": cells["solved"].eq(True).any(),
+        f"not drawn, without a truth or a task that they support: {', '.join(silent)}": silent,
+        "grey: no truth, or no trial left": cells["bias"].isna().any(),
+        "the figure is too narrow for numbers": not numbers,
+    }
+    return [text for text, holds in said.items() if holds]
 
 
 def _columns(width: float, longest: int, count: int) -> tuple[float, float, float]:
@@ -112,30 +116,36 @@ def _draw_cell(
     failed = cell["ok"] < cell["trials"]
     has_bias = bool(pd.notna(cell["bias"]))
     face = colour if has_bias else "0.92"
-    # Lines of a lighter grey than the number, or it could not be read on them.
-    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="0.65" if failed else "white",
-                             hatch="//////" if failed else None, linewidth=0))  # fmt: skip
+    edge, hatch, behind = "white", None, None
+    if failed:  # lines of a lighter grey than the number, or it could not be read on them
+        edge, hatch = "0.65", "//////"
+        behind = {"facecolor": face, "edgecolor": "none", "boxstyle": "square,pad=0.1"}
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor=edge, hatch=hatch, linewidth=0))
     axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="white", linewidth=0.8))
     if size is None:
         return
-    if has_bias:
-        text = _signed(cell["bias"], short=characters < _CHARACTERS) + (
-            f"\n{cell['ok']}/{cell['trials']}" if failed else ""
-        )
-    elif failed and not cell["ok"]:
-        text = max(cell["failures"], key=cell["failures"].get)
-    else:
-        text = "no truth"
-    dark = has_bias and _luminance(colour) < 0.35
-    bold = cell["solved"] is True
-    behind = {"facecolor": face, "edgecolor": "none", "boxstyle": "square,pad=0.1"} if failed else None
+    text = _text(cell, short=characters < _CHARACTERS)
     longest = max(map(len, text.split("\n")))
     fitting = size if longest < characters else size * characters / longest
     if fitting < _SMALLEST and not has_bias:
         text, fitting = "–", size
-    axes.text(x, y, text, ha="center", va="center_baseline" if "\n" not in text else "center", linespacing=0.9,
-              fontsize=min(fitting, 4.6) if "\n" in text else fitting, color="white" if dark else "black",
-              weight="bold" if bold else "normal", bbox=behind)  # fmt: skip
+    style: dict[str, Any] = {"fontsize": fitting, "va": "center_baseline"}
+    if "\n" in text:
+        style = {"fontsize": min(fitting, 4.6), "va": "center"}
+    axes.text(x, y, text, ha="center", linespacing=0.9, bbox=behind, **style,
+              color="white" if has_bias and _luminance(colour) < 0.35 else "black",
+              weight="bold" if cell["solved"] is True else "normal")  # fmt: skip
+
+
+def _text(cell: Any, *, short: bool) -> str:
+    """What stands in a cell: its bias, with the counts of trials where some failed, or why there is none."""
+    if pd.notna(cell["bias"]):
+        bias = _signed(cell["bias"], short=short)
+        return bias if cell["ok"] == cell["trials"] else f"{bias}\n{cell['ok']}/{cell['trials']}"
+    if cell["ok"]:
+        return "no truth"
+    status: str = max(cell["failures"], key=cell["failures"].get)
+    return status
 
 
 def _signed(value: float, *, short: bool = False) -> str:

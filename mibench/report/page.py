@@ -12,7 +12,7 @@ import inspect
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -20,18 +20,19 @@ from markupsafe import Markup
 
 import mibench
 from mibench import bibliography, scoring
-from mibench.display import STALE
-from mibench.interface import InputError, parameters_of
+from mibench.interface import InputError, ParameterInfo, parameters_of
 from mibench.registry import estimators, write_spec, write_value
-from mibench.report import WIDTHS, dependence, figures, formats, marked, tables
+from mibench.report import WIDTHS, dependence, figures, formats, tables
 from mibench.report.drawing import draw
+from mibench.rows.row import Row, law_of, method_of
+from mibench.scoring import outcomes
+from mibench.scoring.summary import grouped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mibench.report.figures import Drawn
 
-Row = Mapping[str, Any]
 # Kinds of figures: those that average over tasks are drawn at each n, the others of all rows.
 _AT_EACH_N = ("heatmap", "bias-variance", "pareto")
 _OVER_ALL = ("scaling", "staircase", "calibration")
@@ -58,35 +59,42 @@ def page(
     `environments` describes by id the runs that made them, `source` says where they were read; `created`
     is the date that the page carries, which nothing else in it hangs on. `rule` says which tasks are solved.
     """
-    cells = scoring.cells(marked(rows), solved=rule)
-    records = tables.records(cells)
-    names = list(dict.fromkeys(row["estimator"] for row in rows))
-    failures = list(_failures(rows))
+    scored = scoring.cells(rows, solved=rule)
+    cells = tables.named(scored)
+    names = tables.names_of(cells)
+    failures = [_failure(one) for one in outcomes.failures(rows)]
     drawn, undrawn = _figures(rows, units, rule)
     orders = dependence.lines(rows) if any(row["quantity"] != "mi" for row in rows) else []
     return _template().render(
         version=mibench.__version__,
         created=created,
         source=source,
-        counts=_counts(rows, records),
+        counts=_counts(rows, cells),
         environments=_environments(rows, environments),
         summaries=[
-            _html(tables.summary(lines, str(rule), units), "sortable") for lines in tables.summaries(cells, units)
+            _html(tables.summary(group, names, str(rule), units), "sortable") for group in scoring.summaries(scored)
         ],
         orders=[_html(table, "sortable") for table in dependence.by_n(orders)],
-        grids=[
-            (tables.title(score, group[0]["quantity"]), _html(tables.grid(group, score, units=units)))
-            for group in tables.by_quantity(records)
-            for score in ("mean", "rmse")
-            if score == "mean" or any(cell["rmse"] is not None for cell in group)
-        ],
+        grids=_grids(cells, units),
         figures=[_figure(number, *one) for number, one in enumerate(drawn, start=1)],
         undrawn=undrawn,
-        sections=[_section(name, records, rows, units) for name in names],
+        sections=[_section(name, cells, rows, units) for name in dict.fromkeys(row["estimator"] for row in rows)],
         failures=failures[:_MOST_FAILURES],
         failures_left=len(failures) - _MOST_FAILURES,
-        skips=_skips(rows),
+        skips=[_skip(*kind, own) for kind, own in outcomes.skips(rows).items()],
     )
+
+
+def _grids(cells: Sequence[tables.Named], units: str) -> list[tuple[str, Markup]]:
+    """Means, and RMSE where there is any, of each quantity; each table with its title."""
+    found = []
+    for group in scoring.by_quantity(cells):
+        scores = ["mean"]
+        if any(cell["rmse"] is not None for cell in group):
+            scores.append("rmse")
+        quantity = group[0]["quantity"]
+        found += [(tables.title(score, quantity), _html(tables.grid(group, score, units=units))) for score in scores]
+    return found
 
 
 def _template() -> jinja2.Template:
@@ -105,14 +113,13 @@ def _html(table: formats.Table, classes: str = "") -> Markup:
 # What ran
 
 
-def _counts(rows: Sequence[Row], records: Sequence[tables.Cell]) -> dict[str, Any]:
-    statuses = Counter(row["status"] for row in rows)
+def _counts(rows: Sequence[Row], cells: Sequence[tables.Named]) -> dict[str, Any]:
     return {
         "trials": len(rows),
-        "statuses": dict(sorted(statuses.items(), key=lambda item: (item[0] != "ok", -item[1], item[0]))),
-        "estimators": len({record["name"] for record in records}),
-        "tasks": len({(record["distribution"], record["dim_x"], record["dim_y"]) for record in records}),
-        "n": sorted({record["n"] for record in records}),
+        "statuses": outcomes.statuses(rows),
+        "estimators": len({cell["name"] for cell in cells}),
+        "tasks": len({law_of(cell) for cell in cells}),
+        "n": sorted({cell["n"] for cell in cells}),
         "seeds": _spans(row["seed"] for row in rows),
         "stale": Counter(row["estimator"] for row in rows if row.get("stale")),
     }
@@ -124,35 +131,46 @@ def _environments(rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]]) -
     for row in sorted(rows, key=lambda row: (row["created_utc"] or "", row["environment"] or "")):
         shared = {key: value for key, value in known.get(row["environment"], {}).items() if key not in _OF_ONE_RUN}
         made.setdefault(json.dumps(shared, sort_keys=True), []).append(row)
-    described = []
-    for where, own in made.items():
-        found, ids = json.loads(where), list(dict.fromkeys(row["environment"] or "not recorded" for row in own))
-        runs = [known.get(identity, {}) for identity in ids]
-        dates = [row["created_utc"] for row in own if row["created_utc"]]
-        libraries = ", ".join(f"{name} {number}" for name, number in found.get("libraries", {}).items() if number)
-        facts = {
-            "trials": f"{len(own)}{f', from {dates[0]} to {dates[-1]}' if dates else ''}",
-            "command": _first([run["command"] for run in runs if run.get("command")], "\n"),
-            "mibench": found.get("mibench"),
-            "revision": _first([_revision(run) for run in runs if run.get("git_revision")]),
-            "python": found.get("python"),
-            "libraries": libraries,
-            "platform": found.get("platform"),
-            "processor": f"{found['cpu']}, {found.get('cores')} cores" if found.get("cpu") else None,
-            "GPU": found.get("gpu"),
-            "jobs": f"{found['jobs']}, threads of each: {found.get('threads')}" if found.get("jobs") else None,
-            "environment": _first(ids),
-        }
-        described.append({key: value for key, value in facts.items() if value})
-    return described
+    return [_described(json.loads(where), own, known) for where, own in made.items()]
 
 
-def _revision(run: Mapping[str, Any]) -> str:
+def _described(where: Mapping[str, Any], rows: Sequence[Row], known: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What is known of a machine and its libraries, and of the runs on it."""
+    ids = list(dict.fromkeys(row["environment"] or "not recorded" for row in rows))
+    runs = [known.get(identity, {}) for identity in ids]
+    libraries = {name: number for name, number in where.get("libraries", {}).items() if number}
+    processor = f"{where['cpu']}, {where.get('cores')} cores" if where.get("cpu") else None
+    jobs = f"{where['jobs']}, threads of each: {where.get('threads')}" if where.get("jobs") else None
+    facts = {
+        "trials": f"{len(rows)}{_dates(rows)}",
+        "command": _first([run.get("command") for run in runs], "\n"),
+        "mibench": where.get("mibench"),
+        "revision": _first(map(_revision, runs)),
+        "python": where.get("python"),
+        "libraries": ", ".join(map(" ".join, libraries.items())),
+        "platform": where.get("platform"),
+        "processor": processor,
+        "GPU": where.get("gpu"),
+        "jobs": jobs,
+        "environment": _first(ids),
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _dates(rows: Sequence[Row]) -> str:
+    dates = [row["created_utc"] for row in rows if row["created_utc"]]
+    return f", from {dates[0]} to {dates[-1]}" if dates else ""
+
+
+def _revision(run: Mapping[str, Any]) -> str | None:
+    if not run.get("git_revision"):
+        return None
     return f"{run['git_revision'][:12]}{' with uncommitted changes' if run.get('git_dirty') else ''}"
 
 
-def _first(texts: Sequence[str], between: str = ", ") -> str:
-    different = list(dict.fromkeys(texts))
+def _first(texts: Iterable[str | None], between: str = ", ") -> str:
+    """Write the first of those that are known, each once, and how many more there are."""
+    different = list(dict.fromkeys(text for text in texts if text))
     more = [f"and {len(different) - _MOST_RUNS} more"] if len(different) > _MOST_RUNS else []
     return between.join([*different[:_MOST_RUNS], *more])
 
@@ -175,17 +193,22 @@ def _spans(numbers: Iterable[int]) -> str:
 def _figures(rows: Sequence[Row], units: str, rule: scoring.Solved) -> tuple[list[Drawn], list[str]]:
     """Draw what these rows of mutual information have something for; and say why the other kinds are not drawn."""
     rows = [row for row in rows if row["quantity"] == "mi"]
-    of_n = [[row for row in rows if row["n"] == n] for n in sorted({row["n"] for row in rows})]
-    asked = [(kind, some) for some in of_n for kind in _AT_EACH_N] + [(kind, rows) for kind in _OVER_ALL if rows]
+    of_n = [own for _, own in sorted(grouped((row["n"], row) for row in rows).items())]
+    asked = [(kind, some) for some in of_n for kind in _AT_EACH_N]
+    if rows:
+        asked += [(kind, rows) for kind in _OVER_ALL]
     drawn, reasons = [], []
     for kind, some in asked:
-        count = len({(row["estimator"], str(row["params"])) for row in some})
-        width = "single" if kind in _SMALL and count <= _FEW else "double"
         try:
-            drawn.append(draw(kind, some, WIDTHS[width], units=units, rule=rule))
+            drawn.append(draw(kind, some, _width(kind, some), units=units, rule=rule))
         except InputError as error:
             reasons.append(f"{kind}: {error}")
     return drawn, reasons
+
+
+def _width(kind: str, rows: Sequence[Row]) -> float:
+    few = len({method_of(row)[:2] for row in rows}) <= _FEW
+    return WIDTHS["single" if kind in _SMALL and few else "double"]
 
 
 def _figure(number: int, figure: Figure, caption: str) -> dict[str, Any]:
@@ -201,22 +224,22 @@ def _figure(number: int, figure: Figure, caption: str) -> dict[str, Any]:
 # Estimators
 
 
-def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row], units: str) -> dict[str, Any]:
+def _section(name: str, cells: Sequence[tables.Named], rows: Sequence[Row], units: str) -> dict[str, Any]:
     """What an estimator is, by the registry, and how it did, by its rows."""
-    own = [record for record in records if record["estimator"].removesuffix(STALE) == name]
+    own = [cell for cell in cells if cell["estimator"] == name]
     mine = [row for row in rows if row["estimator"] == name]
-    versions = sorted({record["estimator_version"] for record in own})
+    versions = sorted({cell["estimator_version"] for cell in own})
     section: dict[str, Any] = {
         "name": name,
         "anchor": re.sub(r"[^A-Za-z0-9-]+", "-", name),
         "versions": ", ".join(versions),
-        "quantities": ", ".join(sorted({record["quantity"] for record in own})),
+        "quantities": ", ".join(sorted({cell["quantity"] for cell in own})),
         "summary": "",
         "formula": "",
         "citations": [],
         "parameters": _parameters(own, {}),
         "worst": _worst(own, units),
-        "warnings": _warnings(mine),
+        "warnings": outcomes.warnings(mine),
         "trials": len(mine),
         "ok": sum(row["status"] == "ok" for row in mine),
     }
@@ -231,26 +254,28 @@ def _section(name: str, records: Sequence[tables.Cell], rows: Sequence[Row], uni
     return section
 
 
-def _parameters(own: Sequence[tables.Cell], described: Mapping[str, Any]) -> list[dict[str, str]]:
+def _parameters(own: Sequence[tables.Named], described: Mapping[str, ParameterInfo]) -> list[dict[str, str]]:
     lines = []
-    for key in dict.fromkeys(key for record in own for key in record["params"]):
-        values = dict.fromkeys(write_value(record["params"][key]) for record in own if key in record["params"])
-        info = described.get(key)
-        default = "" if info is None or info.required else write_value(info.default)
-        doc = "" if info is None else f"{info.doc} ({info.accepted()})"
-        lines.append({"name": key, "values": ", ".join(values), "default": default, "doc": doc})
+    for key in dict.fromkeys(key for cell in own for key in cell["params"]):
+        values = dict.fromkeys(write_value(cell["params"][key]) for cell in own if key in cell["params"])
+        line = {"name": key, "values": ", ".join(values), "default": "", "doc": ""}
+        if key in described:
+            info = described[key]
+            line["default"] = "" if info.required else write_value(info.default)
+            line["doc"] = f"{info.doc} ({info.accepted()})"
+        lines.append(line)
     return lines
 
 
-def _worst(own: Sequence[tables.Cell], units: str) -> Markup | None:
+def _worst(own: Sequence[tables.Named], units: str) -> Markup | None:
     """The tasks with the largest RMSE, of those that are not solved."""
-    unsolved = [cell for cell in own if cell["rmse"] is not None and cell["solved"] is not True]
+    unsolved = [(cell["rmse"], cell) for cell in own if cell["rmse"] is not None and cell["solved"] is not True]
     if not unsolved:
         return None
-    worst = sorted(unsolved, key=lambda cell: -cell["rmse"])[:_WORST]
+    worst = sorted(unsolved, key=lambda one: -one[0])[:_WORST]
     several = len({cell["name"] for cell in own}) > 1
     lines = []
-    for cell in worst:
+    for _, cell in worst:
         entries = [formats.Entry(str(cell["n"])), tables.truth_entry(cell, units)]
         entries += [tables.entry(cell, score, units) for score in ("mean", "bias", "rmse")]
         variant = f": {cell['name']}" if several else ""
@@ -261,49 +286,24 @@ def _worst(own: Sequence[tables.Cell], units: str) -> Markup | None:
     return _html(formats.Table(caption, ("task", "n", "truth", "mean ± sd", "bias ± se", "RMSE ± se"), tuple(lines)))
 
 
-def _warnings(rows: Sequence[Row]) -> list[tuple[int, str]]:
-    """Count warnings; those that differ in their numbers only are one, shown by the first."""
-    kinds: dict[str, list[str]] = {}
-    for row in rows:
-        for text in row["warnings"]:
-            kinds.setdefault(re.sub(r"\d[\d.,e+-]*", "#", text), []).append(text)
-    counted = [(len(texts), texts[0]) for texts in kinds.values()]
-    return sorted(counted, key=lambda item: -item[0])
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Failures
 
 
-def _failures(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """Each failure once, with the seeds that it happened for."""
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for row in rows:
-        if row["status"] not in ("ok", "skipped"):
-            estimator, text = write_spec(row["estimator"], row["params"]), (row["error_text"] or "").strip()
-            key = (estimator, row["distribution"], row["n"], row["status"], row["error_type"] or "", text)
-            found.setdefault(key, []).append(row["seed"])
-    for (estimator, task, n, status, kind, text), seeds in found.items():
-        first, _, rest = text.partition("\n")
-        yield {
-            "estimator": estimator,
-            "task": task,
-            "n": n,
-            "seeds": _spans(seeds),
-            "status": status,
-            "kind": kind,
-            "first": first,
-            "rest": rest,
-        }
+def _failure(one: outcomes.Failure) -> dict[str, Any]:
+    first, _, rest = (one.row["error_text"] or "").strip().partition("\n")
+    return {
+        "estimator": write_spec(one.row["estimator"], one.row["params"]),
+        "task": one.row["distribution"],
+        "n": one.row["n"],
+        "seeds": _spans(one.seeds),
+        "status": one.row["status"],
+        "kind": one.row["error_type"] or "",
+        "first": first,
+        "rest": rest,
+    }
 
 
-def _skips(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Why trials were skipped, by estimator and reason."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row["status"] == "skipped":
-            found.setdefault((row["estimator"], row["error_text"] or ""), []).append(row)
-    return [
-        {"estimator": name, "reason": reason, "trials": len(own), "tasks": len({row["distribution"] for row in own})}
-        for (name, reason), own in found.items()
-    ]
+def _skip(name: str, reason: str, rows: Sequence[Row]) -> dict[str, Any]:
+    tasks = {row["distribution"] for row in rows}
+    return {"estimator": name, "reason": reason, "trials": len(rows), "tasks": len(tasks)}

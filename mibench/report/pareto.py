@@ -23,6 +23,7 @@ from mibench.report.figures import (
     seeds_of,
     with_unit,
 )
+from mibench.rows.row import Law
 
 _SHORTEST = 1e-6  # seconds: a clock that saw no time pass
 
@@ -58,12 +59,10 @@ def pareto(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
     ]
     legend_below(figure, handles)
     largest = kept["n"].max()
-    tasks = kept[["distribution", "dim_x", "dim_y"]].drop_duplicates()
-    what = (
-        f"RMSE (root mean square over {len(tasks)} tasks) against the CPU time of a trial (median)"
-        if len(tasks) > 1
-        else f"RMSE against the CPU time of a trial (median), {kept['distribution'].iloc[0]}"
-    )
+    laws = kept.drop_duplicates(list(Law._fields))
+    what = f"RMSE (root mean square over {len(laws)} tasks) against the CPU time of a trial (median)"
+    if len(laws) == 1:
+        what = f"RMSE against the CPU time of a trial (median), {kept['distribution'].iloc[0]}"
     return Drawn(
         figure,
         caption(

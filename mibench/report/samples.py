@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -39,24 +40,36 @@ def picture(
     image_shape = getattr(distribution, "image_shape", None)
     several = image_shape is None and distribution.dim_x + distribution.dim_y > 2
     beside = several and width > _WIDE
-    heights = [1.3 if image_shape else 2.5, *[2.3] * (several and not beside), *[1.45] * (profile is not None)]
+    heights = [1.3] if image_shape else [2.5]
+    if several and not beside:
+        heights.append(2.3)
+    if profile is not None:
+        heights.append(1.45)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, sum(heights) + 0.35), layout="constrained")
-        size = f"{distribution.dim_x} × {distribution.dim_y}"
-        figure.suptitle(textwrap.fill(f"{title or distribution.label()}, {size}", int(18.2 * width)), fontsize=7)
+        figure.suptitle(textwrap.fill(_heading(distribution, title), int(18.2 * width)), fontsize=7)
         parts = iter(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
+        first = next(parts)
         if image_shape:
-            _images(next(parts), sample, tuple(image_shape))
+            _images(first, sample, tuple(image_shape))
+        elif beside:
+            _draw_columns(first.subfigures(1, 2), _first_columns(distribution, sample))
         else:
-            columns = _first_columns(distribution, sample)
-            first = next(parts)
-            points, pairs = first.subfigures(1, 2) if beside else (first, next(parts) if several else None)
-            _joint(points, columns["$x_1$"], columns["$y_1$"])
-            if pairs is not None:
-                _pairs(pairs, columns)
+            _draw_columns([first, *itertools.islice(parts, int(several))], _first_columns(distribution, sample))
         if profile is not None:
             _profile(next(parts), profile)
     return figure
+
+
+def _heading(distribution: JointDistribution, title: str | None) -> str:
+    return f"{title or distribution.label()}, {distribution.dim_x} × {distribution.dim_y}"
+
+
+def _draw_columns(panels: Sequence[SubFigure], columns: dict[str, _Column]) -> None:
+    """Draw the first columns and their margins, and where there is a second panel all pairs in it."""
+    _joint(panels[0], columns["$x_1$"], columns["$y_1$"])
+    if len(panels) > 1:
+        _pairs(panels[1], columns)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -95,10 +108,10 @@ class _Column:
 
 
 def _first_columns(distribution: JointDistribution, sample: Sample) -> dict[str, _Column]:
-    columns = {}
-    for name, block, kinds in (("x", sample.x, distribution.x_discrete), ("y", sample.y, distribution.y_discrete)):
+    columns, shape = {}, distribution.sample_shape(len(sample.x))
+    for name, block, kinds in (("x", sample.x, shape.x), ("y", sample.y, shape.y)):
         for index in range(min(2, block.shape[1])):
-            columns[f"${name}_{index + 1}$"] = _Column(block[:, index], discrete=kinds[index])
+            columns[f"${name}_{index + 1}$"] = _Column(block[:, index], discrete=kinds[index] == "discrete")
     return columns
 
 

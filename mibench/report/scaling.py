@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from mibench.report.figures import (
     caption,
     failures_of,
     legend_below,
+    line_handles,
     look,
     named,
     of_one_quantity,
@@ -28,8 +28,10 @@ from mibench.report.figures import (
     seeds_of,
     with_unit,
 )
+from mibench.rows.row import Law
 
 _AXES = {"n": "n", "dim": "dimension", "mi": "true MI"}
+_NAMES = {"n": "n", "dim": "dim", "mi": "MI"}
 _MOST_PANELS = 8
 _WIDE = 12  # largest over smallest MI from which the axis is logarithmic
 _BESIDE = 4.5  # points: from one estimator's error bars to the next one's, or markers would touch
@@ -46,25 +48,10 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units
     first of the three that varies. What else varies (tasks, n) makes further lines of panels. Estimates that are far
     off leave the panel, and the caption names them.
     """
-    if against is not None and against not in AGAINST:
-        raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
     cells, others = of_one_quantity(named(one_each(cells)))
     failed = failures_of(cells)
-    cells = cells[cells["mean"].notna()]
-    if cells.empty:
-        raise InputError("no cell has an estimate: every trial failed")
-    scales = list(AGAINST) if against is None else [against]
-    found = {scale: some for scale in scales if (some := placed(cells, scale)) is not None}
-    if not found:
-        there = "; ".join(f"{scale} {_values(cells, scale)}" for scale in scales)
-        raise InputError(f"scaling needs a task with two values or more of {' or '.join(scales)}; there is {there}")
-    scale, cells = next(iter(found.items()))
-    groups = list(dict.fromkeys(cells["group"]))
-    if len(groups) > _MOST_PANELS:
-        raise InputError(
-            f"scaling draws {_MOST_PANELS} tasks at most, not {len(groups)}; choose with --distribution or --suite"
-        )
-
+    scale, cells = _first_placed(cells[cells["mean"].notna()], against)
+    groups = _groups(cells)
     labels = list(dict.fromkeys(cells["label"]))
     figure = Figure(figsize=(width, 0.15 + 1.35 * len(groups)), layout="constrained")
     grid = figure.subplots(len(groups), 2, squeeze=False, sharex="row")
@@ -75,28 +62,45 @@ def scaling(cells: pd.DataFrame, width: float, against: str | None = None, units
         right.set_ylabel(with_unit("RMSE", cells, units))
         if len(groups) > 1:
             left.set_title(group, loc="left")  # over both
-    for axes in grid[-1]:
-        axes.set_xlabel(with_unit(_AXES[scale], cells, units) if scale == "mi" else _AXES[scale])
+    xlabel = with_unit(_AXES[scale], cells, units) if scale == "mi" else _AXES[scale]
+    grid[-1][0].set_xlabel(xlabel)
+    grid[-1][1].set_xlabel(xlabel)
     figure.align_ylabels()
-    handles: list[Any] = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
-    handles.append(Line2D([], [], color="black", linestyle=(0, (3, 2)), linewidth=0.8, label="truth"))
-    handles.append(Patch(facecolor="0.85", label="oracle"))
-    legend_below(figure, handles)
-    one = f" on {groups[0]}" if len(groups) == 1 else ""
-    what = f"Estimates (mean ± standard deviation over seeds) and RMSE against {'MI' if scale == 'mi' else scale}{one}"
-    return Drawn(
-        figure,
-        caption(
-            what,
-            cells,
-            seeds_of(cells),
-            "oracle: RMSE of the mean pointwise MI of the same samples",
-            f"at the same {_AXES[scale]} estimates stand beside each other" if len(labels) > 1 else "",
-            f"estimates outside: {', '.join(label for label in labels if label in outside)}" if outside else "",
-            failed,
-            others,
-        ),
-    )
+    truth = Line2D([], [], color="black", linestyle=(0, (3, 2)), linewidth=0.8, label="truth")
+    legend_below(figure, [*line_handles(labels), truth, Patch(facecolor="0.85", label="oracle")])
+    what = f"Estimates (mean ± standard deviation over seeds) and RMSE against {_NAMES[scale]}"
+    more = ["oracle: RMSE of the mean pointwise MI of the same samples"]
+    if len(groups) == 1:
+        what += f" on {groups[0]}"
+    if len(labels) > 1:
+        more.append(f"at the same {_AXES[scale]} estimates stand beside each other")
+    if outside:
+        more.append(f"estimates outside: {', '.join(label for label in labels if label in outside)}")
+    return Drawn(figure, caption(what, cells, seeds_of(cells), *more, failed, others))
+
+
+def _groups(cells: pd.DataFrame) -> list[str]:
+    groups = list(dict.fromkeys(cells["group"]))
+    if len(groups) > _MOST_PANELS:
+        raise InputError(
+            f"scaling draws {_MOST_PANELS} tasks at most, not {len(groups)}; choose with --distribution or --suite"
+        )
+    return groups
+
+
+def _first_placed(cells: pd.DataFrame, against: str | None) -> tuple[str, pd.DataFrame]:
+    """Return the first scale on which a task has two places, or the one asked for, and the cells placed on it."""
+    scales = AGAINST if against is None else (against,)
+    if against is not None and against not in AGAINST:
+        raise InputError(f"unknown scale {against!r}{nearest(against, list(AGAINST))}; accepted: {', '.join(AGAINST)}")
+    if cells.empty:
+        raise InputError("no cell has an estimate: every trial failed")
+    for scale in scales:
+        found = placed(cells, scale)
+        if found is not None:
+            return scale, found
+    there = "; ".join(f"{scale} {_values(cells, scale)}" for scale in scales)
+    raise InputError(f"scaling needs a task with two values or more of {' or '.join(scales)}; there is {there}")
 
 
 def placed(cells: pd.DataFrame, scale: str) -> pd.DataFrame | None:
@@ -109,7 +113,7 @@ def placed(cells: pd.DataFrame, scale: str) -> pd.DataFrame | None:
         cells = cells[cells["dim_x"] == cells["dim_y"]]
         x = x[cells.index]
     else:
-        known = cells.groupby(["distribution", "dim_x", "dim_y"])["truth"].transform("max")  # one that failed has none
+        known = cells.groupby(list(Law._fields))["truth"].transform("max")  # one that failed has none
         cells = cells[known.notna()]
         x, free, rest = known[cells.index].round(9), ("mi",), ["dim_x", "dim_y", "n"]
     cells = cells.assign(x=x, family=[_without(text, free) for text in cells["distribution"]])
@@ -167,13 +171,18 @@ def _draw_group(left: Axes, right: Axes, cells: pd.DataFrame, labels: list[str],
     if cells["rmse"].gt(0).any():
         right.set_yscale("log")
         plain_log(right.yaxis)
+    return _leave_out_far(left, cells, truth)
+
+
+def _leave_out_far(axes: Axes, cells: pd.DataFrame, truth: Array) -> list[str]:
+    """Let estimates that are far off leave the panel; returns whose they are."""
     far = _FAR[0] * np.nanmax(np.abs(truth), initial=0.0) + _FAR[1]
     outside = (cells["mean"] - cells["truth"]).abs() > far
     if outside.any():
         near, spread = cells[~outside], cells["sd"].fillna(0)[~outside].clip(upper=far)
         low, high = ([*(near["mean"] + sign * spread), *truth] for sign in (-1, 1))
         margin = 0.05 * (np.nanmax(high) - np.nanmin(low)) or far
-        left.set_ylim(np.nanmin(low) - margin, np.nanmax(high) + margin)
+        axes.set_ylim(np.nanmin(low) - margin, np.nanmax(high) + margin)
     return list(cells["label"][outside])
 
 

@@ -21,6 +21,7 @@ from mibench.report.figures import (
     label_edges,
     labelled,
     legend_below,
+    line_handles,
     listed,
     look,
     of_one_quantity,
@@ -62,8 +63,7 @@ def staircase(cells: pd.DataFrame, width: float, units: str = "nats") -> Drawn:
         axes.set_xticks(np.arange(len(steps)) + 0.5, [f"{step:.3g}" for step in steps])
         axes.tick_params(axis="x", length=0)
     label_edges(grid, *(with_unit(text, found, units) for text in ("true MI", "estimate")))
-    handles = [Line2D([], [], label=label, **look(place)) for place, label in enumerate(labels)]
-    legend_below(figure, [*handles, Line2D([], [], label="truth", color="black", linewidth=0.9)])
+    legend_below(figure, [*line_handles(labels), Line2D([], [], label="truth", color="black", linewidth=0.9)])
     what = "Estimates (mean ± standard deviation over seeds) along steps of the true MI"
     return Drawn(figure, caption(what, found, seeds_of(found), failures_of(found), others))
 

@@ -66,6 +66,32 @@ class Row(TypedDict):
     stale: NotRequired[bool | None]
 
 
+class Outcome(TypedDict, total=False):
+    """The columns of a row that are known when its trial has ended, as far as it came."""
+
+    status: Status
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float | None
+    quantity: str
+    bound: str
+    truth: float | None
+    truth_low: float | None
+    truth_high: float | None
+    truth_se: float | None
+    truth_method: str | None
+    oracle: float | None
+    wall_s: float | None
+    cpu_s: float | None
+    batch_size: int | None
+    peak_rss_mb: float | None
+    diagnostics: dict[str, Any]
+    warnings: list[str]
+    error_type: str | None
+    error_text: str | None
+
+
 class Column(NamedTuple):
     """A column of the store or of a file: the type of its values, and whether it may be empty."""
 
@@ -82,10 +108,12 @@ def _column(hint: Any) -> Column:
     return Column(kinds.get(first, "text"), types.NoneType in options)
 
 
-# In the order of a row's keys.
-COLUMNS: dict[str, Column] = {
-    name: _column(hint) for name, hint in typing.get_type_hints(Row).items() if name != "stale"
-}
+def columns_of(row: type) -> dict[str, Column]:
+    """The columns of a kind of row, a `TypedDict`, in the order of its keys; `stale` is none."""
+    return {name: _column(hint) for name, hint in typing.get_type_hints(row).items() if name != "stale"}
+
+
+COLUMNS = columns_of(Row)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -144,12 +172,12 @@ def method_of(row: Mapping[str, Any]) -> Method:
 
 def law_of(row: Mapping[str, Any]) -> Law:
     """The law of a row, or of a cell's scores."""
-    return Law(*(row[name] for name in Law._fields))
+    return Law(row["distribution"], row["distribution_version"], row["dim_x"], row["dim_y"])
 
 
 def task_of(row: Mapping[str, Any]) -> Task:
     """The task of a row, or of a cell's scores."""
-    return Task(*(row[name] for name in Task._fields))
+    return Task(*law_of(row), row["n"])
 
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
@@ -159,14 +187,24 @@ def cell_of(row: Mapping[str, Any]) -> Cell:
 
 def params_text(params: Mapping[str, Any] | str) -> str:
     """Write parameters as JSON with sorted keys, by which they are compared; a text is taken for such JSON."""
-    return params if isinstance(params, str) else json.dumps(params, sort_keys=True)
+    if isinstance(params, str):
+        return params
+    return params.text if isinstance(params, Params) else json.dumps(params, sort_keys=True)
+
+
+class Params(dict[str, Any]):
+    """Parameters that were read: one mapping for all rows that have them, not to be changed, and written once."""
+
+    @functools.cached_property
+    def text(self) -> str:
+        """What `params_text` writes."""
+        return json.dumps(self, sort_keys=True)
 
 
 @functools.cache
-def params_of(text: str) -> dict[str, Any]:
-    """Read what `params_text` wrote; each distinct text once. The mapping is shared and not to be changed."""
-    found: dict[str, Any] = json.loads(text)
-    return found
+def params_of(text: str) -> Params:
+    """Read parameters from JSON."""
+    return Params(json.loads(text))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

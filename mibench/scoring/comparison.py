@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mibench.interface import Array
+from mibench.rows.row import Method, Task, method_of
 from mibench.scoring.cell import (
     LEVEL,
-    METHOD,
     ROUNDING,
-    TASK,
     as_mappings,
-    as_text,
     asked_level,
-    number,
+    code_of,
+    known_only,
     quantiles,
     read,
     resampling,
@@ -31,7 +31,7 @@ _COMPARED = ("seeds", "failures_a", "failures_b", "difference", "se")
 def ranks(cells: pd.DataFrame, *, score: str = "rmse", quantity: str = "mi") -> pd.DataFrame:
     """Rank estimators on each task by a score that should be small, and average the ranks over tasks.
 
-    For each n by itself, on the `tasks` that every estimator (told by `METHOD`) has a cell of and whose truth is known:
+    For each n by itself, on the `tasks` that every estimator (each `Method`) has a cell of and whose truth is known:
 
         rank = mean over tasks of 1 + #{better estimators} + #{equal others} / 2.
 
@@ -51,43 +51,51 @@ def ranks(cells: pd.DataFrame, *, score: str = "rmse", quantity: str = "mi") -> 
     Returns
     -------
     pandas.DataFrame
-        Columns `METHOD`, n, tasks, rank, rank_low, rank_high; by n, then best first. With no task in common, tasks is 0
-        and the ranks are missing.
+        The columns of a `Method`, n, tasks, rank, rank_low, rank_high; by n, then best first. With no task in common,
+        tasks is 0 and the ranks are missing.
     """
     import pandas as pd
 
     known = cells["truth"].notna() & ~(cells["truth_high"] > cells["truth_low"])
     chosen = cells[known & (cells["quantity"] == quantity)].reset_index(drop=True)
-    texts = chosen.assign(params=as_text(chosen["params"]), level=asked_level(chosen))
+    keys = read(chosen.assign(status=""))
     chosen = chosen.assign(
-        level=texts["level"],
-        method=number([texts[name] for name in METHOD]),
-        task=number([texts[name] for name in TASK]),
+        level=asked_level(keys),
+        method=code_of(keys, Method),
+        task=code_of(keys, Task),
         failed=1 - chosen["ok"] / chosen["trials"],
         score=chosen[score].fillna(np.inf).map("{:.8e}".format).astype(float),
     )
-    parts = []
-    for n, some in chosen.groupby("n"):
-        entries = some.drop_duplicates("method").set_index("method")[list(METHOD)].assign(n=n)
-        common = some.groupby("task")["method"].transform("nunique") == len(entries)
-        shared = some[common]
-        place = shared.groupby(["failed", "score"]).ngroup()  # worse is larger
-        rank = place.groupby(shared["task"]).rank().to_frame("rank")
-        matrix = rank.assign(method=shared["method"], task=shared["task"]).pivot(
-            index="method", columns="task", values="rank"
-        )
-        entries["tasks"] = matrix.shape[1]
-        entries["rank"] = matrix.mean(axis=1)
-        entries["rank_low"] = entries["rank_high"] = np.nan
-        if matrix.shape[1] > 1:
-            ends = quantiles(matrix.to_numpy() @ resampling(matrix.shape[1]) / matrix.shape[1])
-            entries.loc[matrix.index, ["rank_low", "rank_high"]] = ends
-        parts.append(entries.sort_values("rank", kind="stable"))
-    columns = [*METHOD, "n", "tasks", "rank", "rank_low", "rank_high"]
+    parts = [_ranks_at(some).assign(n=n) for n, some in chosen.groupby("n")]
+    columns = [*Method._fields, "n", "tasks", "rank", "rank_low", "rank_high"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def paired_differences(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, quantity: str = "mi") -> pd.DataFrame:
+def _ranks_at(cells: pd.DataFrame) -> pd.DataFrame:
+    """Rank the methods of one n."""
+    entries = cells.drop_duplicates("method").set_index("method")[list(Method._fields)]
+    common = cells.groupby("task")["method"].transform("nunique") == len(entries)
+    shared = cells[common]
+    place = shared.groupby(["failed", "score"]).ngroup()  # worse is larger
+    rank = place.groupby(shared["task"]).rank().to_frame("rank")
+    matrix = rank.assign(method=shared["method"], task=shared["task"]).pivot(
+        index="method", columns="task", values="rank"
+    )
+    entries["tasks"] = matrix.shape[1]
+    entries["rank"] = matrix.mean(axis=1)
+    entries["rank_low"] = entries["rank_high"] = np.nan
+    if matrix.shape[1] > 1:
+        ends = quantiles(matrix.to_numpy() @ resampling(matrix.shape[1]) / matrix.shape[1])
+        entries.loc[matrix.index, ["rank_low", "rank_high"]] = ends
+    return entries.sort_values("rank", kind="stable")
+
+
+def paired_differences(
+    rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
+    *,
+    quantity: str = "mi",
+    of: Collection[Method] | None = None,
+) -> pd.DataFrame:
     """Compare every two estimators a, b on each task by their errors on the same samples.
 
     All estimators see the same sample of a seed. With the truth I and the estimates A_i, B_i of the m = `seeds` seeds
@@ -103,21 +111,24 @@ def paired_differences(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, quan
     `failures_a` and `failures_b` count the seeds that both were given and that a, or b, failed on: these are compared
     nowhere, so a difference beside them speaks only of the samples that both can do. Equal errors on all seeds, up to
     rounding, have p = 1; with one seed there is a difference and no test. The error of a truth that is known by Monte
-    Carlo is not in `se`. Tasks whose truth is only certified to an interval are left out.
+    Carlo is not in `se`. Tasks whose truth is only certified to an interval are left out. Where methods are given as
+    `of`, only the pairs of one of them and one of the others are compared, and corrected for.
 
     Source: Holm, A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6 (1979).
     """
     import pandas as pd
     from scipy.special import stdtr, stdtrit
 
-    frame = read(rows, (*TASK, *METHOD, "quantity", "status", "seed"))
+    frame = read(rows, "seed")
     frame["level"] = asked_level(frame)
     frame = frame[frame["quantity"] == quantity].reset_index(drop=True)
-    frame["method"], frame["task"] = (number([frame[name] for name in names]) for names in (METHOD, TASK))
+    frame["method"], frame["task"] = code_of(frame, Method), code_of(frame, Task)
     truth = frame["truth"].mask(frame["truth_high"] > frame["truth_low"]).groupby(frame["task"]).transform("first")
     frame["error"] = (frame["estimate"] - truth).abs().where(frame["status"] == "ok")
     trials = frame[truth.notna()].drop_duplicates(["task", "method", "seed"], keep="last")
-    parts = [_compare(some).assign(task=task) for task, some in trials.groupby("task")]
+    methods = frame.drop_duplicates("method").set_index("method")[list(Method._fields)]
+    chosen = None if of is None else np.array([method_of(line) in of for line in known_only(methods)], dtype=bool)
+    parts = [_compare(some, chosen).assign(task=task) for task, some in trials.groupby("task")]
     found = pd.concat([pd.DataFrame(columns=["task", "a", "b", *_COMPARED]), *parts][bool(parts) :], ignore_index=True)
 
     freedom = np.maximum(found["seeds"].to_numpy(dtype=float) - 1, 1)
@@ -128,35 +139,40 @@ def paired_differences(rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, quan
     found["low"], found["high"] = found["difference"] - reach, found["difference"] + reach
     found["p_holm"] = found.groupby("task")["p"].transform(lambda p: holm(p.to_numpy()))
 
-    frame["params"] = as_mappings(frame["params"])
-    methods = frame.drop_duplicates("method").set_index("method")[list(METHOD)]
-    tasks = frame.drop_duplicates("task").set_index("task")[list(TASK)]
+    methods["params"] = as_mappings(methods["params"])
+    tasks = frame.drop_duplicates("task").set_index("task")[list(Task._fields)]
     sides = [methods.reindex(found[side]).add_suffix(f"_{side}").reset_index(drop=True) for side in ("a", "b")]
     scores = found[[*_COMPARED, "low", "high", "p", "p_holm"]]
     return pd.concat([tasks.reindex(found["task"]).reset_index(drop=True), *sides, scores], axis=1)
 
 
-def _compare(trials: pd.DataFrame) -> pd.DataFrame:
-    """Compare all pairs of methods that share seeds on one task; `error` is NaN where a trial failed."""
+def _compare(trials: pd.DataFrame, chosen: NDArray[np.bool_] | None) -> pd.DataFrame:
+    """Compare all pairs of methods that share seeds on one task; `error` is NaN where a trial failed.
+
+    `chosen` says of each method whether it is compared with those that it does not say so of.
+    """
     import pandas as pd
 
-    errors = trials.pivot(index="seed", columns="method", values="error")
-    given = trials.assign(given=True).pivot(index="seed", columns="method", values="given").notna().to_numpy()
-    members, values = errors.columns.to_numpy(), errors.to_numpy()
+    members, column = np.unique(trials["method"], return_inverse=True)
+    seeds, line = np.unique(trials["seed"], return_inverse=True)
+    values, run = np.full((len(seeds), len(members)), np.nan), np.zeros((len(seeds), len(members)), dtype=bool)
+    values[line, column], run[line, column] = trials["error"], True
     a, b = np.triu_indices(len(members), k=1)
+    if chosen is not None:
+        crossing = chosen[members[a]] != chosen[members[b]]
+        a, b = a[crossing], b[crossing]
     differences = values[:, a] - values[:, b]
     differences[np.abs(differences) <= ROUNDING] = 0.0
-    both, used = given[:, a] & given[:, b], np.isfinite(differences)
-    seeds = used.sum(axis=0)
+    both, used = run[:, a] & run[:, b], np.isfinite(differences)
+    count = used.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(used, differences, 0.0).sum(axis=0) / seeds
+        mean = np.where(used, differences, 0.0).sum(axis=0) / count
         squares = (np.where(used, differences - mean, 0.0) ** 2).sum(axis=0)
-        se = np.where(seeds > 1, np.sqrt(squares / (seeds - 1) / seeds), np.nan)
+        se = np.where(count > 1, np.sqrt(squares / (count - 1) / count), np.nan)
     failures = [(both & np.isnan(values[:, side])).sum(axis=0) for side in (a, b)]
-    columns = (seeds, *failures, mean, se)
+    columns = (count, *failures, mean, se)
     table = pd.DataFrame({"a": members[a], "b": members[b], **dict(zip(_COMPARED, columns, strict=True))})
-    met: pd.DataFrame = table[both.any(axis=0)]
-    return met
+    return table.iloc[np.flatnonzero(both.any(axis=0))]
 
 
 def holm(p: Array) -> Array:

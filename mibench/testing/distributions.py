@@ -6,11 +6,20 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from mibench.interface import Array, GroundTruth, InputError, JointDistribution, Sample, parameters_of
+from mibench.interface import (
+    Array,
+    ColumnKind,
+    GroundTruth,
+    InputError,
+    JointDistribution,
+    Sample,
+    Shape,
+    parameters_of,
+)
 from mibench.registry import DistributionLike, distributions
 from mibench.testing import checks
 from mibench.testing.checks import Check, NotApplicable, Outcome
@@ -93,17 +102,22 @@ def check_single_point(distribution: JointDistribution) -> None:
 
 
 def check_discrete_columns(distribution: JointDistribution) -> None:
-    """`x_discrete` and `y_discrete` hold one bool per column; columns said to be discrete repeat their values."""
-    sample = draw(distribution, 2000)
-    for name, flags, block in (
-        ("x_discrete", distribution.x_discrete, sample.x),
-        ("y_discrete", distribution.y_discrete, sample.y),
-    ):
-        assert isinstance(flags, tuple), f"{name} is a {type(flags).__name__}, not a tuple"
-        assert len(flags) == block.shape[1], f"{name} has {len(flags)} entries for {block.shape[1]} columns"
-        for column, flag in enumerate(flags):
-            assert type(flag) is bool, f"{name}[{column}] is {flag!r}, not a bool"
-            assert not flag or len(np.unique(block[:, column])) < len(block), f"{name}[{column}], but no value repeats"
+    """`sample_shape` says the kind of each column, and the sample says the same; discrete columns repeat values."""
+    n = 2000
+    sample, shape = draw(distribution, n), distribution.sample_shape(n)
+    assert isinstance(shape, Shape), f"sample_shape returns {type(shape).__name__}, not Shape"
+    assert shape.n == n, f"sample_shape({n}) is a shape of {shape.n} points"
+    for name, kinds, block in (("x", shape.x, sample.x), ("y", shape.y, sample.y)):
+        assert isinstance(kinds, tuple), f"sample_shape: {name} is a {type(kinds).__name__}, not a tuple"
+        assert len(kinds) == block.shape[1], f"sample_shape: {name} has {len(kinds)} kinds, not {block.shape[1]}"
+        for column, kind in enumerate(kinds):
+            where = f"sample_shape: {name}[{column}]"
+            assert kind in get_args(ColumnKind), f"{where} is {kind!r}; give one of {', '.join(get_args(ColumnKind))}"
+            repeats = len(np.unique(block[:, column])) < len(block)
+            assert kind == "continuous" or repeats, f"{where} is discrete, but no value repeats"
+    assert sample.shape == shape, (
+        "the sample declares other kinds of columns than `sample_shape`; return Sample(x, y, pmi, self.sample_shape(n))"
+    )
 
 
 def check_determinism(distribution: JointDistribution) -> None:

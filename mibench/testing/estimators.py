@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mibench.estimation import estimate as public_estimate
-from mibench.interface import Array, Context, Estimate, Estimator
+from mibench.interface import Array, Context, Estimate, Estimator, Shape, are_discrete, kinds_of
 from mibench.registry import EstimatorLike, estimators
 from mibench.testing import checks
 from mibench.testing.checks import Check, NotApplicable, Outcome
@@ -71,24 +71,23 @@ class Pairs:
 
     x: Array
     y: Array
-    x_discrete: tuple[bool, ...]
-    y_discrete: tuple[bool, ...]
+    shape: Shape
 
     def context(self, seed: int) -> Context:
         """Context with an estimator's own stream of random numbers."""
-        return Context(np.random.default_rng(seed), x_discrete=self.x_discrete, y_discrete=self.y_discrete)
+        return Context(np.random.default_rng(seed), shape=self.shape)
 
     def changed(self, x: Array, y: Array) -> Pairs:
         """Other values of the same kinds, laid out as estimators expect them."""
-        return Pairs(np.ascontiguousarray(x), np.ascontiguousarray(y), self.x_discrete, self.y_discrete)
+        return Pairs(np.ascontiguousarray(x), np.ascontiguousarray(y), self.shape)
 
     def swapped(self) -> Pairs:
         """Y and X."""
-        return Pairs(self.y, self.x, self.y_discrete, self.x_discrete)
+        return Pairs(self.y, self.x, self.shape.swapped())
 
     def unsupported(self, estimator: Estimator) -> str | None:
         """Why the estimator declines this sample."""
-        return estimator.unsupported(len(self.x), self.x.shape[1], self.y.shape[1], self.x_discrete, self.y_discrete)
+        return estimator.unsupported(self.shape)
 
     def estimate(self, estimator: Estimator, seed: int = 0) -> Estimate:
         """Estimate with a seed."""
@@ -109,7 +108,12 @@ def draw(kind: str, n: int, dim_x: int, dim_y: int, *, correlation: float, seed:
         x = np.digitize(x, quartiles).astype(float)
     if kind != "continuous":
         y = np.digitize(y, quartiles).astype(float)
-    return Pairs(x, y, (kind == "discrete",) * dim_x, (kind != "continuous",) * dim_y)
+    return Pairs(x, y, shape_of_kind(kind, n, dim_x, dim_y))
+
+
+def shape_of_kind(kind: str, n: int, dim_x: int, dim_y: int) -> Shape:
+    """All columns of one kind, or numbers in X and labels in Y."""
+    return Shape(n, kinds_of(dim_x, discrete=kind == "discrete"), kinds_of(dim_y, discrete=kind != "continuous"))
 
 
 def sample_for(
@@ -190,9 +194,8 @@ def check_unsupported(estimator: Estimator) -> None:
     limit = estimator.facts.max_dim
     for n, dim_x, dim_y in [*shapes, *([(10**6, limit, 1)] if limit is not None else [])]:
         for kind in KINDS:
-            x_discrete, y_discrete = (kind == "discrete",) * dim_x, (kind != "continuous",) * dim_y
-            answer = estimator.unsupported(n, dim_x, dim_y, x_discrete, y_discrete)
-            where = f"unsupported({n}, {dim_x}, {dim_y}) of {kind} columns"
+            answer = estimator.unsupported(shape_of_kind(kind, n, dim_x, dim_y))
+            where = f"unsupported of {n} points with {dim_x} x {dim_y} {kind} columns"
             assert answer is None or isinstance(answer, str), f"{where} returns {answer!r}"
             assert answer != "", f"{where} gives an empty reason"
             assert answer is None or "\n" not in answer, f"{where} gives a reason of several lines"
@@ -457,7 +460,8 @@ def check_good_data(estimator: Estimator) -> None:
 
 
 def _door(estimator: Estimator, pairs: Pairs, x: Any, y: Any) -> Estimate:
-    return public_estimate(x, y, estimator, seed=0, x_discrete=pairs.x_discrete, y_discrete=pairs.y_discrete)
+    x_discrete, y_discrete = are_discrete(pairs.shape.x).tolist(), are_discrete(pairs.shape.y).tolist()
+    return public_estimate(x, y, estimator, seed=0, x_discrete=x_discrete, y_discrete=y_discrete)
 
 
 def _bad_data(pairs: Pairs) -> Iterator[tuple[str, Array, Array]]:

@@ -1,7 +1,7 @@
 """The reference rows: what the registered estimators gave on the common suites, shipped with mibench.
 
 A file of rows for each estimator, so that one that is run again changes one file, and `environments.json`, which
-describes by id the machines and libraries that made them. `benchmarks/reference.py` writes them; `mibench.selection`
+describes by id the machines and libraries that made them. `benchmarks/reference.py` writes them; `mibench.rows.select`
 reads and marks them.
 """
 
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).with_name("data") / "reference"
+FOLDER = Path(__file__).parents[1] / "data/reference"
 ENVIRONMENTS = "environments.json"
 
 

@@ -13,22 +13,18 @@ kept where that is asked for; `stale` marks them, None where the estimator or th
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import fnmatch
 import functools
-import gzip
-import io
-import json
+import gc
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from mibench import reference, suites
-from mibench.files import read_parquet
+from mibench import suites
 from mibench.interface import Estimator, InputError, JointDistribution, parameter_named
 from mibench.plan import make_task, suite_tasks
 from mibench.provenance import code_hash
@@ -42,12 +38,12 @@ from mibench.registry import (
     stored_estimator,
     write_value,
 )
-from mibench.store import COLUMNS, DEFAULT_STORE, Store, plain
+from mibench.rows import reference
+from mibench.rows.files import read_rows
+from mibench.rows.row import Law, Method, Row, law_of, method_of, params_of, plain
+from mibench.rows.store import DEFAULT_STORE, Store
 
-Row = dict[str, Any]
-_NEEDED = ("estimator", "distribution", "dim_x", "dim_y", "n", "seed", "status", "estimate", "quantity")
 _AT_DEFAULT = object()  # of a later parameter, which rows do not hold then
-_EMPTY: dict[str, Any] = {"params": {}, "diagnostics": {}, "warnings": []}
 
 
 @dataclass(frozen=True)
@@ -78,35 +74,66 @@ def select(
 ) -> tuple[list[Row], list[str]]:
     """Return the rows that are asked for, each with `stale`, and notes for the user on what was left out.
 
-    They come from `rows_file` (.csv, .csv.gz, .json or .parquet) where it is given, from `mibench.reference` where
+    They come from `rows_file` (.csv, .csv.gz, .json or .parquet) where it is given, from `mibench.rows.reference` where
     `shipped` says so, else from the store: the last attempt of each trial. Their order is that of the estimators and
     tasks asked for, then alphabetical, so that it does not hang on when a trial ended. No row is an `InputError`.
     """
     filters = filters or Filters()
     if shipped and rows_file is not None:
         raise InputError("--reference and --rows both say where rows come from; give one of them")
-    if shipped:
-        where, rows = "the reference", [row for path in reference.files() for row in _read(path)]
-    elif rows_file is not None:
-        where, rows = str(rows_file), _read(Path(rows_file))
-    else:
-        where, rows = str(store), _stored(Path(store))
-    if not rows:
-        raise InputError(f"{where} holds no rows")
-    kept = _of_size(rows, filters, where)
-    kept = _of_tasks(kept, filters, where)
-    kept = _of_estimators(kept, filters.estimators, where)
-    marked = _marked(kept, _version_differs if shipped or rows_file is not None else _code_differs)
-    return _without_stale(marked, filters.keep_stale, where)
+    with _without_collecting():
+        if shipped:
+            where, rows = "the reference", _shipped(filters.estimators)
+        elif rows_file is not None:
+            where, rows = str(rows_file), read_rows(Path(rows_file))
+        else:
+            where, rows = str(store), _stored(Path(store))
+        if not rows:
+            raise InputError(f"{where} holds no rows")
+        return _chosen(rows, filters, where, by_code=not shipped and rows_file is None)
+
+
+def _chosen(rows: list[Row], filters: Filters, where: str, *, by_code: bool) -> tuple[list[Row], list[str]]:
+    found = [_Found(row, method_of(row), law_of(row)) for row in _of_size(rows, filters, where)]
+    names = _names({one.law for one in found}, filters, where)
+    found = [one for one in found if one.law in names]
+    ranks = _ranks({one.method for one in found}, filters.estimators, where)
+    found = sorted((one for one in found if one.method in ranks), key=_order(names, ranks))
+    for one, stale in zip(found, _stale(found, by_code=by_code), strict=True):
+        one.row["distribution"] = names[one.law].name
+        one.row["stale"] = stale
+    return _without_stale([one.row for one in found], filters.keep_stale, where)
 
 
 def of_other_versions(rows: Sequence[Row]) -> list[bool]:
     """Say of each row whether another version of its estimator or distribution made it, or one not known here."""
-    return [row["stale"] is not False for row in _marked(rows, _version_differs)]
+    found = [_Found(row, method_of(row), law_of(row)) for row in rows]
+    return [stale is not False for stale in _stale(found, by_code=False)]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Reading
+class _Found(NamedTuple):
+    row: Row
+    method: Method
+    law: Law
+
+
+class _Name(NamedTuple):
+    """Where a task stands among those asked for, and the name under which it was."""
+
+    rank: int
+    name: str
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Make many objects that stay: to look for garbage among them again and again takes as long as to make them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _stored(path: Path) -> list[Row]:
@@ -116,66 +143,28 @@ def _stored(path: Path) -> list[Row]:
         return list(store.latest().values())
 
 
-def _read(path: Path) -> list[Row]:
-    """Read a file as `mibench export` writes it; columns that it lacks are None."""
-    ending = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]).lower()
-    if ending not in (".csv", ".csv.gz", ".json", ".json.gz", ".parquet"):
-        raise InputError(f"{path} is no file of rows; give one that ends in .csv, .csv.gz, .json or .parquet")
-    try:
-        data = path.read_bytes()
-        records: Any
-        if ending == ".parquet":
-            records = _parquet(path)
-        else:
-            text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-            records = json.loads(text) if ending.startswith(".json") else list(csv.DictReader(io.StringIO(text)))
-        if isinstance(records, dict):  # as `mibench run --format json` prints them
-            records = records.get("trials")
-        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-            raise ValueError("it is neither a list of rows nor has it one as 'trials'")
-        missing = [name for name in _NEEDED if any(name not in record for record in records)]
-        if missing:
-            raise ValueError(f"it has no column {missing[0]}")
-        return [_typed(record) for record in records]
-    except InputError:
-        raise
-    except (OSError, EOFError, ValueError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read as rows: {reason}") from error
-
-
-def _parquet(path: Path) -> list[dict[str, Any]]:
-    frame = read_parquet(path)
-    filled = frame.astype(object).where(frame.notna(), None)
-    return [{str(key): value for key, value in record.items()} for record in filled.to_dict("records")]
-
-
-def _typed(record: Mapping[str, Any]) -> Row:
-    row: Row = {}
-    for name, kind in COLUMNS.items():
-        value = record.get(name)
-        if value is None or value == "":
-            row[name] = _EMPTY.get(name)
-        elif kind.startswith("JSON"):
-            row[name] = json.loads(value) if isinstance(value, str) else value
-        elif kind.startswith("INTEGER"):
-            row[name] = int(value)
-        elif kind.startswith("REAL"):
-            row[name] = plain(float(value))
-        else:
-            row[name] = str(value)
-    return row
+def _shipped(texts: Sequence[str]) -> list[Row]:
+    """Rows that ship: of the estimators named, or all if one of these is not there, so that it can be said."""
+    paths = {path: path.name.removesuffix(".csv.gz") for path in reference.files()}
+    names = [_estimator_name(parse_spec(text).name) for text in texts]
+    if not all(fnmatch.filter(paths.values(), name) for name in names):
+        names = []
+    asked = [path for path, own in paths.items() if not names or any(fnmatch.fnmatchcase(own, name) for name in names)]
+    return [row for path in asked for row in read_rows(path)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Filters
 
 
+_SizeColumn = Literal["dim_x", "dim_y", "n", "seed", "device", "interval", "level"]
+
+
 def _of_size(rows: list[Row], filters: Filters, where: str) -> list[Row]:
     """Keep rows by their numbers; the first option that leaves none is named."""
     dim_x, dim_y = ("--dim", "--dim") if filters.dim_x == filters.dim_y else ("--dim-x", "--dim-y")
     last_seed = math.inf if filters.seeds is None else filters.first_seed + filters.seeds
-    checks: list[tuple[str, Any, str, Callable[[Any], bool]]] = [
+    checks: list[tuple[str, Any, _SizeColumn, Callable[[Any], bool]]] = [
         (dim_x, filters.dim_x, "dim_x", lambda value: value == filters.dim_x),
         (dim_y, filters.dim_y, "dim_y", lambda value: value == filters.dim_y),
         ("--n", ",".join(map(str, filters.n)) or None, "n", lambda value: value in filters.n),
@@ -196,42 +185,39 @@ def _of_size(rows: list[Row], filters: Filters, where: str) -> list[Row]:
     return rows
 
 
-def _of_estimators(rows: list[Row], texts: Sequence[str], where: str) -> list[Row]:
-    kinds = {_estimator_kind(row): row for row in rows}
-    ranks: dict[tuple[str, str], int] = {}
+def _ranks(methods: Collection[Method], texts: Sequence[str], where: str) -> dict[Method, int]:
+    """Where each estimator stands among those asked for; others are left out."""
+    if not texts:
+        return dict.fromkeys(methods, 0)
+    ranks: dict[Method, int] = {}
     for rank, text in enumerate(texts):
-        found = [kind for kind, row in kinds.items() if _is_estimator(text, row)]
+        found = [method for method in methods if _is_estimator(text, method)]
         if not found:
             _check_estimator(text)
-            there = sorted({row["estimator"] for row in rows})
+            there = sorted({method.estimator for method in methods})
             hint = nearest(parse_spec(text).name, there)
             raise InputError(f"no row of estimator {text!r}{hint} in {where}; there are {_some(there)}")
-        for kind in found:
-            ranks.setdefault(kind, rank)
-    kept = [row for row in rows if not texts or _estimator_kind(row) in ranks]
-    return sorted(kept, key=lambda row: (ranks.get(_estimator_kind(row), 0), row["estimator"], _estimator_kind(row)[1]))
+        for method in found:
+            ranks.setdefault(method, rank)
+    return ranks
 
 
-def _estimator_kind(row: Mapping[str, Any]) -> tuple[str, str]:
-    return row["estimator"], json.dumps(row["params"], sort_keys=True)
-
-
-def _is_estimator(text: str, row: Mapping[str, Any]) -> bool:
-    """Whether a row is of the estimator named, with the parameters that are given."""
-    spec = parse_spec(text)
+def _is_estimator(text: str, method: Method) -> bool:
+    """Whether rows are of the estimator named, with the parameters that are given."""
+    spec, params = parse_spec(text), params_of(method.params)
     name = _estimator_name(spec.name)
-    if not fnmatch.fnmatchcase(row["estimator"], name):
+    if not fnmatch.fnmatchcase(method.estimator, name):
         return False
     if not spec.parameters:
         return True
-    known = row["estimator"] in estimators.names() or ".py:" in spec.name
+    known = method.estimator in estimators.names() or ".py:" in spec.name
     if not known:
-        return all(write_value(row["params"].get(key)) == value for key, value in spec.parameters.items())
-    full = spec if ".py:" in spec.name else dataclasses.replace(spec, name=row["estimator"])
+        return all(write_value(params.get(key)) == value for key, value in spec.parameters.items())
+    full = spec if ".py:" in spec.name else dataclasses.replace(spec, name=method.estimator)
     made = make_estimator(str(full))
     asked = plain(parameter_values(made))
     keys = [info.stored_name for key in spec.parameters if (info := parameter_named(type(made), key))]
-    return all(row["params"].get(key, _AT_DEFAULT) == asked.get(key, _AT_DEFAULT) for key in keys)
+    return all(params.get(key, _AT_DEFAULT) == asked.get(key, _AT_DEFAULT) for key in keys)
 
 
 def _check_estimator(text: str) -> None:
@@ -249,45 +235,38 @@ def _estimator_name(name: str) -> str:
     return name if entry is None else entry.facts.name
 
 
-def _of_tasks(rows: list[Row], filters: Filters, where: str) -> list[Row]:
-    """Keep rows by their task, under the name that it was asked for."""
-    asked = [(name, True) for suite in filters.suites for name in _suite_names(suite, filters.mi)]
-    asked += [
-        (text if filters.mi is None else make_task(text, mi=filters.mi).name, False) for text in filters.distributions
-    ]
-    kinds = {_task_kind(row) for row in rows}
-    names: dict[tuple[str, int, int], tuple[int, str]] = {}
+def _names(laws: Collection[Law], filters: Filters, where: str) -> dict[Law, _Name]:
+    """Place and name of each task; those not asked for are left out."""
+    asked = _asked(filters)
+    if not asked:
+        return {law: _Name(0, law.distribution) for law in laws}
+    there = sorted({law.distribution for law in laws}, key=_natural)
+    names: dict[Law, _Name] = {}
     for rank, (text, whole) in enumerate(asked):
-        found = [(kind, name) for kind in kinds if (name := _name_as(text, kind, whole=whole)) is not None]
-        for kind, name in found:
-            names.setdefault(kind, (rank, name))
+        found = {law: name for law in laws if (name := _name_as(text, law, whole=whole)) is not None}
+        for law, name in found.items():
+            names.setdefault(law, _Name(rank, name))
         if not found and not whole:
             _check_distribution(text)
-            there = sorted({row["distribution"] for row in rows}, key=_natural)
             raise InputError(
                 f"no row of distribution {text!r}{nearest(text, there)} in {where}; there are {_some(there)}"
             )
-    if asked and not names:
-        there = sorted({row["distribution"] for row in rows}, key=_natural)
+    if not names:
         raise InputError(f"no row of suite {', '.join(filters.suites)} in {where}; there are {_some(there)}")
+    return names
+
+
+def _asked(filters: Filters) -> list[tuple[str, bool]]:
+    """The tasks asked for, and whether each is meant with all of its parameters, as those of a suite are."""
+    if filters.mi is None:
+        texts = list(filters.distributions)
+    else:
+        texts = [make_task(text, mi=filters.mi).name for text in filters.distributions]
+    asked = [(name, True) for suite in filters.suites for name in _suite_names(suite, filters.mi)]
+    asked += [(text, False) for text in texts]
     if not asked and filters.mi is not None:
         raise InputError("--mi goes with --suite or --distribution")
-    kept = []
-    for row in rows:
-        kind = _task_kind(row)
-        if not asked or kind in names:
-            rank, name = names.get(kind, (0, row["distribution"]))
-            kept.append((rank, {**row, "distribution": name}))
-
-    def place(item: tuple[int, Row]) -> tuple[Any, ...]:
-        rank, row = item
-        return rank, _natural(row["distribution"]), row["dim_x"], row["dim_y"], row["n"], row["seed"]
-
-    return [row for _, row in sorted(kept, key=place)]
-
-
-def _task_kind(row: Mapping[str, Any]) -> tuple[str, int, int]:
-    return row["distribution"], row["dim_x"], row["dim_y"]
+    return asked
 
 
 def _suite_names(suite: str, mi: float | None) -> list[str]:
@@ -296,12 +275,12 @@ def _suite_names(suite: str, mi: float | None) -> list[str]:
     return [task.name for task in suites.load(suite).tasks]
 
 
-def _name_as(text: str, kind: tuple[str, int, int], *, whole: bool) -> str | None:
-    """Name a row's task under the text asked for; None if it is another one.
+def _name_as(text: str, place: Law, *, whole: bool) -> str | None:
+    """Name a task of rows under the text asked for; None if it is another one.
 
     `whole`: every parameter must agree, else those that the text gives.
     """
-    stored, dim_x, dim_y = kind
+    stored = place.distribution
     if stored == text.strip():
         return stored
     spec = parse_spec(distributions.resolve(text))
@@ -311,8 +290,10 @@ def _name_as(text: str, kind: tuple[str, int, int], *, whole: bool) -> str | Non
         if not spec.parameters:
             return stored
         text = str(dataclasses.replace(spec, name=parse_spec(distributions.resolve(stored)).name))
-    law, asked = _law(stored, dim_x, dim_y), _law(text, dim_x, dim_y)
-    if law is None or asked is None or law.facts.name != asked.facts.name:
+    if _kind(text) != _kind(stored):  # most are told apart by this, before any is made
+        return None
+    law, asked = (_made(name, place.dim_x, place.dim_y) for name in (stored, text))
+    if law is None or asked is None:
         return None
     if law == asked:
         return text.strip()
@@ -324,7 +305,16 @@ def _name_as(text: str, kind: tuple[str, int, int], *, whole: bool) -> str | Non
 
 
 @functools.cache
-def _law(text: str, dim_x: int, dim_y: int) -> JointDistribution | None:
+def _kind(text: str) -> str | None:
+    """The registered name of a distribution without its parameters; None where it is not known here."""
+    try:
+        return distributions.find(parse_spec(distributions.resolve(text)).name).facts.name
+    except InputError:
+        return None
+
+
+@functools.cache
+def _made(text: str, dim_x: int, dim_y: int) -> JointDistribution | None:
     """The distribution of a row; None where it is not known here, or has no such size."""
     try:
         return make_task(text, dim_x, dim_y).distribution
@@ -341,30 +331,48 @@ def _check_distribution(text: str) -> None:
 # Other code
 
 
-def _marked(rows: Sequence[Row], differs: Callable[[Row, Estimator, JointDistribution], bool | None]) -> Iterator[Row]:
-    for row in rows:
-        estimator, law = stored_estimator(*_estimator_kind(row)), _law(*_task_kind(row))
-        if estimator is not None and law is not None:
-            stale = differs(row, estimator, law)
-        else:  # of a name that is known here, but not with these parameters
-            known = (estimator is not None or row["estimator"] in estimators.names()) and (
-                law is not None or parse_spec(row["distribution"]).name in distributions.names()
-            )
-            stale = True if known else None
-        yield {**row, "stale": stale}
+def _stale(found: Sequence[_Found], *, by_code: bool) -> list[bool | None]:
+    """Say of each row whether it is stale: looked up once for each estimator, each distribution and each pair."""
+    methods = {method: _estimator_here(method) for method in {one.method for one in found}}
+    laws = {law: _law_here(law) for law in {one.law for one in found}}
+    keys = [(one.method, one.law, one.row["code"] if by_code else None) for one in found]
+    stale = {key: _is_stale(*key, methods[key[0]], laws[key[1]]) for key in set(keys)}
+    return [stale[key] for key in keys]
 
 
-def _code_differs(row: Row, estimator: Estimator, law: JointDistribution) -> bool | None:
-    return None if row["code"] is None else bool(row["code"] != code_hash(estimator, law))
+class _Here(NamedTuple):
+    """What is here of an estimator or a distribution: the object, its version, and whether its name is known."""
+
+    made: Estimator | JointDistribution | None
+    version: str
+    known: bool
 
 
-def _version_differs(row: Row, estimator: Estimator, law: JointDistribution) -> bool | None:
-    stored = (row["estimator_version"], row["distribution_version"])
-    return None if None in stored else stored != (estimator.version, law.version)
+def _estimator_here(method: Method) -> _Here:
+    made = stored_estimator(method.estimator, method.params)
+    if made is None:
+        return _Here(None, "", method.estimator in estimators.names())
+    return _Here(made, made.version, True)
 
 
-def _without_stale(marked: Iterator[Row], keep: bool, where: str) -> tuple[list[Row], list[str]]:
-    rows = list(marked)
+def _law_here(law: Law) -> _Here:
+    made = _made(law.distribution, law.dim_x, law.dim_y)
+    if made is None:
+        return _Here(None, "", parse_spec(law.distribution).name in distributions.names())
+    return _Here(made, made.version, True)
+
+
+def _is_stale(method: Method, place: Law, code: str | None, estimator: _Here, law: _Here) -> bool | None:
+    """Whether other code made a row, or other versions where no code is given; None where nobody can tell."""
+    if estimator.made is None or law.made is None:  # names that are known here, but not with these parameters
+        return True if estimator.known and law.known else None
+    if code is not None:
+        return code != code_hash(estimator.made, law.made)
+    stored = method.estimator_version, place.distribution_version
+    return None if "" in stored else stored != (estimator.version, law.version)
+
+
+def _without_stale(rows: list[Row], keep: bool, where: str) -> tuple[list[Row], list[str]]:
     stale = [row for row in rows if row["stale"]]
     unknown = [row for row in rows if row["stale"] is None]
     notes = []
@@ -389,6 +397,13 @@ def _without_stale(marked: Iterator[Row], keep: bool, where: str) -> tuple[list[
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Words
+
+
+def _order(names: Mapping[Law, _Name], ranks: Mapping[Method, int]) -> Callable[[_Found], tuple[Any, ...]]:
+    """Sort key: estimators as they were asked for and by name, then tasks likewise."""
+    methods = {method: (rank, method.estimator, method.params) for method, rank in ranks.items()}
+    laws = {law: (rank, _natural(name), law.dim_x, law.dim_y) for law, (rank, name) in names.items()}
+    return lambda one: (methods[one.method], laws[one.law], one.row["n"], one.row["seed"])
 
 
 def _natural(text: str) -> list[Any]:

@@ -16,24 +16,24 @@ LARGE_DIMENSION = 10
 LARGE_SCALE_RATIO = 10
 
 
-def geometry_doubts(x: Array, y: Array) -> list[str]:
+def geometry_warnings(x: Array, y: Array) -> list[str]:
     """Warn of columns of very different scales and of many dimensions: both harm whoever measures X and Y together."""
-    doubts = []
+    warnings = []
     scales = np.concatenate([x.std(axis=0), y.std(axis=0)])
     if scales.max() > LARGE_SCALE_RATIO * scales.min():
-        doubts.append(
+        warnings.append(
             f"standard deviations of the columns differ by a factor of {scales.max() / scales.min():.0f}, yet they "
             "share one distance: the estimate depends on their units and can be far off; margins=standard or "
             "margins=normal gives all columns one scale"
         )
     if len(scales) > LARGE_DIMENSION:
-        doubts.append(
+        warnings.append(
             f"{len(scales)} dimensions are more than {LARGE_DIMENSION}: neighbours are far and the estimate is biased"
         )
-    return doubts
+    return warnings
 
 
-def repetition_doubts(radii: Array, ks: Sequence[int]) -> list[str]:
+def repetition_warnings(radii: Array, ks: Sequence[int]) -> list[str]:
     """Warn of points that coincide with k others, which contradicts a density; radii (n, len(ks))."""
     repeated = int(np.count_nonzero((radii == 0).any(axis=1)))
     if not repeated:
