@@ -54,7 +54,8 @@ class MixedKSG(FromNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        x, y = self.prepared(x, y, context)
+        data = self.prepared(x, y, context)
+        x, y = data.x, data.y
         radii, *strict = strict_neighbors(x, y, self.ks, norm=self.norm, threads=context.threads)
         repeated = radii == 0
         neighbors, (counts_x, counts_y) = np.broadcast_to(self.ks, radii.shape), strict
@@ -80,7 +81,8 @@ class MixedKSG(FromNeighbors):
         x_label, y_label = are_discrete(shape.x), are_discrete(shape.y)
         warnings = [] if x_label.all() and y_label.all() else geometry_warnings(x[:, ~x_label], y[:, ~y_label])
         warnings += label_warnings(np.hstack([x[:, x_label], y[:, y_label]]), radii.max(axis=1))
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
+        warnings += data.warnings
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics | data.diagnostics, warnings=tuple(warnings))
 
 
 def others_alike(block: Array) -> Counts:
