@@ -58,7 +58,7 @@ STREAM = 0x7469657353707265616454696573
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """The distinct values (m,) of a column in increasing order, how many points have each, and each point's value (n,)."""
+    """The distinct values (m,) of a column in increasing order, the points of each, and each point's value (n,)."""
 
     values: Array
     counts: NDArray[np.int64]
