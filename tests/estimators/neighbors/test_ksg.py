@@ -99,7 +99,8 @@ def test_jitter_is_the_seeds_and_breaks_ties_that_are_kept(name: str) -> None:
     one, again, two = (jittered.estimate(x, y, Context(np.random.default_rng(seed))) for seed in (1, 1, 2))
     assert one == again
     assert one.value != two.value
-    assert "coincide" in make_estimator(name, ties="keep").estimate(x, y, Context()).warnings[0]
+    kept = make_estimator(name, ties="keep").estimate(x, y, Context())
+    assert any("coincide" in text for text in kept.warnings)
     assert not any("coincide" in text for text in one.warnings)
 
 
