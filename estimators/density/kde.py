@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from mibench.estimators.density.kernels import mean_log_kernel
+from mibench.estimators.ties import BREAKING, Ties, untied
 from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
@@ -46,10 +47,12 @@ class KDE(Estimator):
     """
 
     bandwidth: Literal["cross-validation", "scott", "silverman"] = parameter("cross-validation", "how h is found")
+    ties: Ties = parameter("spread", BREAKING, later=True)
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        (x, _), (y, _) = whitened(x), whitened(y)
+        data = untied(x, y, self.ties, "cells", context.shape_of(x, y))
+        (x, _), (y, _) = whitened(data.x), whitened(data.y)
         joint, log_det = whitened(np.hstack([x, y]))
         if joint.shape[1] < x.shape[1] + y.shape[1]:
             reason = "X and Y share a linear combination without noise: the information is infinite or unresolved"
@@ -60,7 +63,8 @@ class KDE(Estimator):
         )
         # The powers of h in the normalising constants cancel; the determinants of the kernels' covariances do not.
         value = in_joint - in_x - in_y - 0.5 * log_det
-        return Estimate(value, diagnostics={"bandwidth": h}, warnings=warnings)
+        diagnostics = {"bandwidth": h} | data.diagnostics
+        return Estimate(value, diagnostics=diagnostics, warnings=warnings + data.density_warnings)
 
     def unsupported(self, shape: Shape) -> str | None:
         """Too few points make the covariance singular."""

@@ -11,6 +11,7 @@ import numpy as np
 from mibench.estimators.gaussian.canonical import gaussian_bias, orthonormal_basis, too_few_points
 from mibench.estimators.gaussian.mixture import Fit, best_fit, parameters
 from mibench.estimators.margins import normal_scores
+from mibench.estimators.ties import BREAKING, Ties, untied
 from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
@@ -62,11 +63,13 @@ class GMM(Estimator):
     initialisations: int = parameter(3, "starts of EM for each number, of which the best end is kept", low=1)
     margins: Literal["raw", "normal"] = parameter("raw", "the mixture is of the values, or of their normal scores")
     bias_correction: bool = parameter(True, "subtract what fitting adds on average")
+    ties: Ties = parameter("spread", BREAKING, later=True)
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
         n = len(x)
-        blocks = (x, y) if self.margins == "raw" else (normal_scores(x), normal_scores(y))
+        data = untied(x, y, self.ties, "cells", context.shape_of(x, y))
+        blocks = (data.x, data.y) if self.margins == "raw" else (normal_scores(data.x), normal_scores(data.y))
         bases = [orthonormal_basis(block) for block in blocks]
         points, dim_x = math.sqrt(n) * np.hstack(bases), bases[0].shape[1]
         fits = self._fits(points, dim_x, context.rng)
@@ -90,9 +93,11 @@ class GMM(Estimator):
             "monte_carlo_error": error,
             "mean_log_ratio": float(ratio.mean()),
             "bias": bias,
+            **data.diagnostics,
         }
         if bias is None:
             warnings.append(f"the bias of {fit.mixture.parameters} parameters fitted to {n} points is not corrected")
+        warnings += data.density_warnings
         return Estimate(value - (bias or 0.0), diagnostics=diagnostics, warnings=tuple(warnings))
 
     def unsupported(self, shape: Shape) -> str | None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
-from mibench.estimators.neighbors.data_warnings import geometry_warnings
+from mibench.estimators.neighbors.data_warnings import even_warnings, geometry_warnings
 from mibench.estimators.neighbors.entropy import debiasing_weights, neighbor_entropies
 from mibench.estimators.neighbors.search import Norm
 from mibench.interface import Array, Context, Estimate, InputError, Shape, parameter
@@ -49,8 +49,11 @@ class KozachenkoLeonenko(FromContinuousNeighbors):
     border is empty beyond it.
 
     Each entropy is consistent, but the radius in (X, Y) is far larger than those in X and in Y: their biases do not
-    cancel as they do in KSG. Where k others share a value, an entropy is -infinity.
+    cancel as they do in KSG. Where k others share a value, an entropy is -infinity:
+    see `ties`.
     """
+
+    width = "cells"
 
     norm: Norm = parameter("maximum", "of differences, in X, in Y and in (X, Y)")
     weights: Literal["equal", "debiased"] = parameter(
@@ -67,10 +70,11 @@ class KozachenkoLeonenko(FromContinuousNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        x, y = self.prepared(x, y, context)
+        data = self.prepared(x, y, context)
+        x, y = data.x, data.y
         debiased = self.weights == "debiased"
         ks = range(1, max(self.ks) + 1) if debiased else self.ks
-        warnings, entropies, weights = geometry_warnings(x, y), [], []
+        warnings, entropies, weights = geometry_warnings(x, y) + even_warnings(x, y), [], []
         for name, block in (("x", x), ("y", y), ("(x, y)", np.hstack([x, y]))):
             of_k, repeated = neighbor_entropies(block, ks, self.norm, self.truncated, context.threads)
             entropies.append(of_k)
@@ -78,8 +82,7 @@ class KozachenkoLeonenko(FromContinuousNeighbors):
             if repeated:
                 warnings.append(
                     f"{repeated} of {len(x)} points coincide with {min(ks)} or more others in {name}: its entropy is "
-                    "-infinity and the estimate no number; add small noise (jitter=1e-10), or use an estimator for "
-                    "mixed data"
+                    "-infinity and the estimate no number; ties=spread, the default, tells them apart"
                 )
         norm = float(np.linalg.norm(weights[-1]))
         if norm > LARGE_NORM:
@@ -89,7 +92,9 @@ class KozachenkoLeonenko(FromContinuousNeighbors):
             by_k = entropies[0] + entropies[1] - entropies[2]
         diagnostics = {"entropy_x": in_x, "entropy_y": in_y, "entropy_xy": joint}
         extra = {"norm_of_weights": norm} if debiased else {"by_k": by_k.tolist()}
-        return Estimate(in_x + in_y - joint, diagnostics=diagnostics | extra, warnings=tuple(warnings))
+        diagnostics |= extra | data.diagnostics
+        warnings += data.density_warnings
+        return Estimate(in_x + in_y - joint, diagnostics=diagnostics, warnings=tuple(warnings))
 
     def unsupported(self, shape: Shape) -> str | None:
         """Each point needs k others, and each constraint on the weights one more neighbour."""

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
-from mibench.estimators.neighbors.data_warnings import geometry_warnings, repetition_warnings
+from mibench.estimators.neighbors.data_warnings import ceiling_warnings, geometry_warnings, repetition_warnings
 from mibench.estimators.neighbors.search import Norm, strict_neighbors
 from mibench.interface import Array, Context, Estimate, parameter
 from mibench.registry import register_estimator
@@ -41,7 +41,8 @@ class KSG(FromContinuousNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        x, y = self.prepared(x, y, context)
+        data = self.prepared(x, y, context)
+        x, y = data.x, data.y
         radii, counts_x, counts_y = strict_neighbors(
             x, y, self.ks, norm=self.norm, threads=context.threads, device=context.device
         )
@@ -53,4 +54,6 @@ class KSG(FromContinuousNeighbors):
             "mean_count_y": float(counts_y.mean()),
         }
         warnings = geometry_warnings(x, y) + repetition_warnings(radii, self.ks)
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
+        warnings += ceiling_warnings(float(by_k.mean()), len(x), self.ks)
+        warnings += data.warnings
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics | data.diagnostics, warnings=tuple(warnings))

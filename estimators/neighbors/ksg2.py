@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.estimators.neighbors.base import FromContinuousNeighbors
-from mibench.estimators.neighbors.data_warnings import geometry_warnings, repetition_warnings
+from mibench.estimators.neighbors.data_warnings import ceiling_warnings, geometry_warnings, repetition_warnings
 from mibench.estimators.neighbors.rectangles import rectangle_information, rectangles
 from mibench.interface import Array, Context, Estimate
 from mibench.registry import register_estimator
@@ -36,7 +36,8 @@ class KSG2(FromContinuousNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        x, y = self.prepared(x, y, context)
+        data = self.prepared(x, y, context)
+        x, y = data.x, data.y
         sides = rectangles(x, y, self.ks, context.threads)
         by_k = rectangle_information(x, y, sides, context.threads).mean(axis=0)
         diagnostics = {
@@ -45,4 +46,6 @@ class KSG2(FromContinuousNeighbors):
             "tied_points": int(np.count_nonzero((sides.members > self.ks).any(axis=1))),
         }
         warnings = geometry_warnings(x, y) + repetition_warnings(sides.radii, self.ks)
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
+        warnings += ceiling_warnings(float(by_k.mean()), len(x), self.ks)
+        warnings += data.warnings
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics | data.diagnostics, warnings=tuple(warnings))

@@ -52,6 +52,8 @@ class LNC(FromContinuousNeighbors):
     k = 5 in 1 + 1 dimensions). Where all neighbours lie on a line through their point, W_i = 0 and I is infinite.
     """
 
+    width = "cells"
+
     k: int = parameter(5, "neighbours in the rectangle: more than there are dimensions, better twice as many", low=3)
     alpha: float | None = parameter(
         None, "share of the volume below which a box replaces the rectangle; 0: never; none: by k", low=0, high=1
@@ -59,7 +61,8 @@ class LNC(FromContinuousNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        x, y = self.prepared(x, y, context)
+        data = self.prepared(x, y, context)
+        x, y = data.x, data.y
         sides = rectangles(x, y, (self.k,), context.threads)
         shares = self._log_shares(x, y, sides, context.threads)
         narrow = shares < self._log_alpha(x.shape[1], y.shape[1])
@@ -80,7 +83,8 @@ class LNC(FromContinuousNeighbors):
                 "estimate is infinite, no number, or finite by rounding only"
             )
         diagnostics = {"corrected_share": float(narrow.mean()), "correction": float(correction)}
-        return Estimate(value, diagnostics=diagnostics, warnings=tuple(warnings))
+        warnings += data.warnings
+        return Estimate(value, diagnostics=diagnostics | data.diagnostics, warnings=tuple(warnings))
 
     def _log_shares(self, x: Array, y: Array, sides: Rectangles, threads: int) -> Array:
         """log(W_i / V_i) of each point (n,); 0 where the rectangle has no volume that could be smaller."""

@@ -54,9 +54,12 @@ class MixedKSG(FromNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        x, y = self.prepared(x, y, context)
+        data, given = self.prepared(x, y, context), (x, y)
+        x, y = data.x, data.y
         radii, *strict = strict_neighbors(x, y, self.ks, norm=self.norm, threads=context.threads)
         repeated = radii == 0
+        if data.share_x + data.share_y > 0:  # nobody coincides any more, but who did is counted, not measured
+            repeated |= others_alike(np.hstack(given))[:, None] >= np.asarray(self.ks)
         neighbors, (counts_x, counts_y) = np.broadcast_to(self.ks, radii.shape), strict
         if self.counts == "article":
             counts_x, counts_y = (
@@ -66,7 +69,11 @@ class MixedKSG(FromNeighbors):
         if repeated.any():
             neighbors, counts_x, counts_y = (
                 np.where(repeated, others_alike(block)[:, None] + extra, counts)
-                for block, extra, counts in ((np.hstack([x, y]), 1, neighbors), (x, 0, counts_x), (y, 0, counts_y))
+                for block, extra, counts in (
+                    (np.hstack(given), 1, neighbors),
+                    (given[0], 0, counts_x),
+                    (given[1], 0, counts_y),
+                )
             )
         logarithm = np.log if self.counts == "article" else digamma
         terms = digamma(neighbors) + np.log(len(x)) - logarithm(counts_x + 1) - logarithm(counts_y + 1)
@@ -80,7 +87,8 @@ class MixedKSG(FromNeighbors):
         x_label, y_label = are_discrete(shape.x), are_discrete(shape.y)
         warnings = [] if x_label.all() and y_label.all() else geometry_warnings(x[:, ~x_label], y[:, ~y_label])
         warnings += label_warnings(np.hstack([x[:, x_label], y[:, y_label]]), radii.max(axis=1))
-        return Estimate(float(by_k.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
+        warnings += data.warnings
+        return Estimate(float(by_k.mean()), diagnostics=diagnostics | data.diagnostics, warnings=tuple(warnings))
 
 
 def others_alike(block: Array) -> Counts:

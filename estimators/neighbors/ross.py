@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from mibench.estimators.neighbors.search import Counts, Norm, count_within, neighbor_radii
+from mibench.estimators.ties import BREAKING, Ties, untied
 from mibench.interface import Array, Context, Estimate, Estimator, Shape, parameter
 from mibench.registry import register_estimator
 
@@ -34,15 +35,18 @@ class Ross(Estimator):
 
     k: int = parameter(3, "which neighbour of the own class sets the radius", low=1)
     norm: Norm = parameter("maximum", "of differences within the continuous block")
+    ties: Ties = parameter("spread", BREAKING, later=True)
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        label, block = (y, x) if "continuous" in context.shape_of(x, y).x else (x, y)
+        shape = context.shape_of(x, y)
+        data = untied(x, y, self.ties, "thin", shape)
+        label, block = (y, data.x) if "continuous" in shape.x else (x, data.y)
         _, classes, sizes = np.unique(label, axis=0, return_inverse=True, return_counts=True)
         shared = sizes[classes.ravel()] > 1
         classes, block = classes.ravel()[shared], np.ascontiguousarray(block[shared])
         n, alone = len(block), int(np.count_nonzero(~shared))
-        diagnostics = {"classes": len(sizes), "points_left_out": alone}
+        diagnostics = {"classes": len(sizes), "points_left_out": alone} | data.diagnostics
         if n == 0:
             return Estimate(float("nan"), diagnostics=diagnostics, warnings=("no two points share a label",))
         radii, own = np.empty(n), np.empty(n, dtype=np.int64)
@@ -61,6 +65,7 @@ class Ross(Estimator):
         repeated = int(np.count_nonzero(radii == 0))
         if repeated:
             warnings.append(f"{repeated} of {n} points coincide with {self.k} or more others of their label")
+        warnings += data.warnings
         return Estimate(float(digamma(n) + terms.mean()), diagnostics=diagnostics, warnings=tuple(warnings))
 
     def _within_class(self, block: Array, threads: int) -> tuple[Array, Counts]:

@@ -154,7 +154,7 @@ def test_estimate_is_the_definition(
     for n, k in SIZES:
         x, y = draw(kind if n > 4 else "normal", n, dim_x, dim_y, rng)
         for context in (Context(), Context(threads=2)):
-            found = make_estimator(name, k=k).estimate(x, y, context).value
+            found = make_estimator(name, k=k, ties="keep").estimate(x, y, context).value
             assert found == pytest.approx(definition(x, y, k), abs=1e-10)
 
 
@@ -169,11 +169,11 @@ def test_euclidean_norm(kind: str, dim_x: int, dim_y: int) -> None:
     }
     for name, definition in definitions.items():
         if name != "kl" or kind == "normal":
-            found = make_estimator(name, k=3, norm="euclidean").estimate(x, y, Context()).value
+            found = make_estimator(name, k=3, norm="euclidean", ties="keep").estimate(x, y, Context()).value
             assert found == pytest.approx(definition(x, y, 3, "euclidean"), abs=1e-10)
     label = np.random.default_rng(1).integers(0, 5, (120, 1)).astype(float)
     context = Context(shape=Shape(len(x), kinds_of(dim_x), ("discrete",)))
-    found = make_estimator("ross[norm=euclidean]", k=3).estimate(x, label, context).value
+    found = make_estimator("ross[norm=euclidean,ties=keep]", k=3).estimate(x, label, context).value
     assert found == pytest.approx(ross_by_definition(x, label, 3, "euclidean"), abs=1e-10)
 
 
@@ -184,7 +184,8 @@ def test_kl_is_the_definition(kind: str, dim_x: int, dim_y: int) -> None:
     for n, k in SIZES:
         x, y = draw(kind, n, dim_x, dim_y, rng)
         expected = kl_by_definition(x, y, k)
-        assert make_estimator("kl", k=k).estimate(x, y, Context()).value == pytest.approx(expected, abs=1e-10)
+        found = make_estimator("kl[ties=keep]", k=k).estimate(x, y, Context()).value
+        assert found == pytest.approx(expected, abs=1e-10)
 
 
 @pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (2, 1), (4, 5)])
@@ -266,14 +267,14 @@ def test_lnc_is_the_definition(kind: str) -> None:
                 2 * neighbors,
             )  # two equal neighbours lie on a line
         expected = lnc_by_definition(x, y, k, alpha)
-        found = make_estimator("lnc", k=k, alpha=alpha).estimate(x, y, Context())
+        found = make_estimator("lnc", k=k, alpha=alpha, ties="keep").estimate(x, y, Context())
         assert found.value == pytest.approx(expected, abs=1e-10)
         assert (found.diagnostics["corrected_share"] > 0) == (alpha > 0)
 
 
 def estimate_label(block: Array, label: Array, k: int) -> Estimate:
     context = Context(shape=Shape(len(block), kinds_of(block.shape[1]), kinds_of(label.shape[1], discrete=True)))
-    return make_estimator("ross", k=k).estimate(block, label, context)
+    return make_estimator("ross", k=k, ties="keep").estimate(block, label, context)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -286,7 +287,7 @@ def test_ross_is_the_definition(kind: str, dim: int, labels: int) -> None:
         found = estimate_label(block, label, k)
         assert found.value == pytest.approx(ross_by_definition(block, label, k), abs=1e-10)
         swapped = Context(shape=Shape(n, kinds_of(labels, discrete=True), kinds_of(dim)))
-        assert make_estimator("ross", k=k).estimate(label, block, swapped).value == found.value
+        assert make_estimator("ross", k=k, ties="keep").estimate(label, block, swapped).value == found.value
 
 
 @pytest.mark.parametrize(("dim_x", "dim_y", "k"), [(2, 1, 5), (1, 2, 8), (2, 2, 9), (3, 2, 12)])
@@ -296,7 +297,7 @@ def test_lnc_of_blocks_is_the_definition(dim_x: int, dim_y: int, k: int) -> None
     x[:, 0] = 0.05 * x[:, 0] + x[:, -1]
     y = 0.3 * rng.standard_normal((120, dim_y)) + x[:, -1:]
     for alpha in (0.05, 0.5):
-        found = make_estimator("lnc", k=k, alpha=alpha).estimate(x, y, Context())
+        found = make_estimator("lnc", k=k, alpha=alpha, ties="keep").estimate(x, y, Context())
         assert found.value == pytest.approx(lnc_of_blocks(x, y, k, alpha), abs=1e-10)
     assert found.diagnostics["corrected_share"] > 0.2
 
@@ -456,7 +457,7 @@ def test_the_bias_of_the_articles_logarithms_is_that_of_a_waiting_time() -> None
         rng = np.random.default_rng([seed, 3])
         label, y = rng.integers(0, 4, (1000, 1)).astype(float), 1e-3 * rng.standard_normal((1000, 1))
         names = ("mixed-ksg", "mixed-ksg[counts=article]")
-        values.append([make_estimator(name, k=k).estimate(label, y, Context()).value for name in names])
+        values.append([make_estimator(name, k=k, ties="keep").estimate(label, y, Context()).value for name in names])
     waiting = k + np.arange(2000)
     article = float(digamma(k) - stats.nbinom(k, 0.25).pmf(waiting - k) @ np.log(waiting + 1) + np.log(4))
     assert -3 * 0.25 / (2 * k) == pytest.approx(article, rel=0.2)
@@ -492,11 +493,11 @@ def test_margins(name: str) -> None:
 
 def test_ties_are_warned_of_where_they_harm() -> None:
     x, y = (np.repeat(block, 5, axis=0) for block in draw("normal", 40, 1, 1, np.random.default_rng(5)))
-    assert "200 of 200 points coincide" in make_estimator("ksg-2").estimate(x, y, Context()).warnings[0]
-    found = make_estimator("kl").estimate(x, y, Context())
+    assert "200 of 200 points coincide" in make_estimator("ksg-2[ties=keep]").estimate(x, y, Context()).warnings[0]
+    found = make_estimator("kl[ties=keep]").estimate(x, y, Context())
     assert np.isnan(found.value)
     assert ["in x" in text or "in y" in text or "in (x, y)" in text for text in found.warnings] == [True] * 3
-    assert make_estimator("mixed-ksg").estimate(x, y, Context()).warnings == ()
+    assert make_estimator("mixed-ksg[ties=keep]").estimate(x, y, Context()).warnings == ()
 
 
 def test_mixed_ksg_warns_of_labels_that_count_as_numbers_and_not_of_their_scale() -> None:
