@@ -132,7 +132,7 @@ def estimate_table(records: Sequence[Mapping[str, Any]], units: str, width: int 
 
 
 def consistency_table(records: Sequence[Mapping[str, Any]], caption: str, units: str, width: int | None = None) -> str:
-    """Lay out how estimators keep the laws of self-consistency: a line for each law below its estimator."""
+    """Lay out how estimators keep the relations of self-consistency: a line for each below its estimator."""
     body: list[list[str] | str] = []
     for record in records:
         if record["error"] is not None:

@@ -1,4 +1,4 @@
-"""`mibench consistency`: whether estimates keep the laws of mutual information on somebody's own data."""
+"""`mibench consistency`: whether estimates keep the relations of mutual information on somebody's own data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mibench.rows.files import to_csv, to_json
 from mibench.rows.units import BITS
 
 if TYPE_CHECKING:
-    from mibench.owndata.consistency import Judged, Law
+    from mibench.owndata.consistency import Judged, Relation
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print which laws each estimator keeps on the data."""
+    """Print which relations each estimator keeps on the data."""
     from mibench.owndata.consistency import judge
 
     output.check_out(options)
@@ -68,23 +68,23 @@ def _record(one: Judged, units: str) -> dict[str, Any]:
     return {
         "estimator": one.name,
         "estimate": None if one.estimate is None else one.estimate * scale,
-        "laws": [_law(law, scale) for law in one.laws],
+        "laws": [_relation(relation, scale) for relation in one.relations],
         "status": one.status,
         "error": one.error,
     }
 
 
-def _law(law: Law, scale: float) -> dict[str, Any]:
-    if law.expected != 0:
+def _relation(relation: Relation, scale: float) -> dict[str, Any]:
+    if relation.expected != 0:
         scale = 1.0  # a ratio has no units
-    numbers = {"value": law.value, "sd": law.sd, "off": law.off}
+    numbers = {"value": relation.value, "sd": relation.sd, "off": relation.off}
     return {
-        "law": law.name,
-        "relation": law.relation,
-        "expected": law.expected,
+        "law": relation.name,
+        "relation": relation.formula,
+        "expected": relation.expected,
         **{key: None if number is None else number * scale for key, number in numbers.items()},
-        "verdict": law.verdict,
-        "meaning": law.meaning,
+        "verdict": relation.verdict,
+        "meaning": relation.meaning,
     }
 
 

@@ -69,7 +69,7 @@ def self_consistency(
     processing: Callable[[Array], Array] | None = None,
     **parameters: Any,
 ) -> Consistency:
-    """Ask an estimator for six estimates of the same n rows, between which MI obeys three laws:
+    """Ask an estimator for six estimates of the same n rows, between which MI obeys three relations:
 
         independence     I(X; Y') = 0                       Y' is Y with its rows permuted, n rows
         data processing  I(X; [Y, h(Y)]) = I(X; Y)          h is any function: h(Y) adds nothing to Y, n rows
@@ -82,7 +82,7 @@ def self_consistency(
     Parameters
     ----------
     x, y, estimator, x_discrete, y_discrete, device, threads, parameters
-        As in `mibench.estimate`; the estimator must estimate mutual information, as the laws are those of MI.
+        As in `mibench.estimate`; the estimator must estimate mutual information, as the relations are those of MI.
     seed
         Drives the permutation, the halves, and each estimate.
     processing
@@ -156,8 +156,8 @@ def _ratio(upper: float | None, lower: float | None) -> float | None:
 
 
 @dataclass(frozen=True)
-class Law:
-    """How an estimator kept one law: `value` should be `expected`.
+class Relation:
+    """How an estimator kept one relation: `value` should be `expected`.
 
     `value` and `sd` are mean and standard deviation over seeds (None where it is not known, or of one seed), se
     = sd / sqrt(seeds). The verdict is "kept" or "broken" where all of value +- 2 se is within `TOLERANCE` of
@@ -165,7 +165,7 @@ class Law:
     """
 
     name: str
-    relation: str
+    formula: str
     expected: float
     value: float | None
     sd: float | None
@@ -180,20 +180,20 @@ class Law:
 
 @dataclass(frozen=True)
 class Judged:
-    """One of several estimators: its mean estimate of the data in nats and its three laws; or why there are none.
+    """One of several estimators: its mean estimate of the data in nats and its three relations; or why there are none.
 
     The status is "ok", "skipped" where the estimator does not support such data, or "error".
     """
 
     name: str
     estimate: float | None
-    laws: tuple[Law, ...]
+    relations: tuple[Relation, ...]
     status: Literal["ok", "skipped", "error"]
     error: str | None
 
 
-# name -> relation, what is expected, and in words: it is kept, the value is below what is expected, it is above.
-_LAWS = {
+# name -> formula, what is expected, and in words: it is kept, the value is below what is expected, it is above.
+_RELATIONS = {
     "independence": (
         "I(X; Y permuted)",
         0.0,
@@ -227,10 +227,10 @@ def judge(
     device: str = "cpu",
     progress: Progress = SILENT,
 ) -> list[Judged]:
-    """Ask each estimator for `self_consistency` with every seed, and say in words how it keeps the laws.
+    """Ask each estimator for `self_consistency` with every seed, and say in words how it keeps the relations.
 
     The seeds change permutation, halves and the estimator's own randomness, never the data: on other data the results
-    scatter more. An estimator that fails has an error line in place of its laws, and does not lose the others.
+    scatter more. An estimator that fails has an error line in place of its relations, and does not lose the others.
     """
     progress.begin(len(estimators) * len(seeds))
     judged = []
@@ -245,29 +245,32 @@ def judge(
         except (Exception, SystemExit) as failure:  # one estimator must not lose the others
             judged.append(Judged(name, None, (), "error", one_line(failure)))
         else:
-            judged.append(Judged(name, float(np.mean([one.estimate for one in found])), laws(found), "ok", None))
+            judged.append(Judged(name, float(np.mean([one.estimate for one in found])), relations(found), "ok", None))
     return judged
 
 
-def laws(found: Sequence[Consistency]) -> tuple[Law, ...]:
-    """Judge the three laws by what several seeds gave of the same data."""
+def relations(found: Sequence[Consistency]) -> tuple[Relation, ...]:
+    """Judge the three relations by what several seeds gave of the same data."""
     permuted = [one.independence for one in found if one.independence is not None]
     # Where no more is found than in permuted rows, a ratio of two such estimates is one of noise.
     nothing = bool(permuted) and max(permuted) >= float(np.mean([one.estimate for one in found]))
     return (
-        _law("independence", [one.independence for one in found], _reason(found, "permuted"), noise=False),
-        _law("data processing", [one.data_processing for one in found], _reason(found, "processed"), noise=nothing),
-        _law("additivity", [one.additivity for one in found], _reason(found, "halves", "joined"), noise=nothing),
+        _relation("independence", [one.independence for one in found], _reason(found, "permuted"), noise=False),
+        _relation(
+            "data processing", [one.data_processing for one in found], _reason(found, "processed"), noise=nothing
+        ),
+        _relation("additivity", [one.additivity for one in found], _reason(found, "halves", "joined"), noise=nothing),
     )
 
 
 def explanation(seeds: int) -> str:
-    """Say below the laws what they are, and what a verdict means."""
-    laws = "; ".join(f"{name}: {relation}" for name, (relation, *_) in _LAWS.items())
+    """Say below the relations what they are, and what a verdict means."""
+    formulas = "; ".join(f"{name}: {formula}" for name, (formula, *_) in _RELATIONS.items())
     over = f"mean ± sd over {seeds} seeds of permutation and halves; " if seeds > 1 else ""
+    errors = " by two standard errors" if seeds > 1 else ""
     return (
-        f"{laws}; h(Y): the squares of Y, of labels their parity; 1, 2: random halves of the rows; {over}kept: within "
-        f"{TOLERANCE:g} (nats, or of a ratio){' by two standard errors' if seeds > 1 else ''}; an estimator that "
+        f"{formulas}; h(Y): the squares of Y, of labels their parity; 1, 2: random halves of the rows; {over}kept: "
+        f"within {TOLERANCE:g} (nats, or of a ratio){errors}; an estimator that "
         "breaks a law is wrong on these data, one that keeps them may still be"
     )
 
@@ -278,18 +281,18 @@ def _reason(found: Sequence[Consistency], *names: str) -> str:
     return errors[0] if errors else "it is divided by an estimate that is not above 0"
 
 
-def _law(name: str, values: Sequence[float | None], reason: str, *, noise: bool) -> Law:
-    relation, expected, kept, below, above = _LAWS[name]
+def _relation(name: str, values: Sequence[float | None], reason: str, *, noise: bool) -> Relation:
+    formula, expected, kept, below, above = _RELATIONS[name]
     known = np.array([value for value in values if value is not None])
     if len(known) < len(values):
-        return Law(name, relation, expected, None, None, "unknown", f"not known: {reason}")
+        return Relation(name, formula, expected, None, None, "unknown", f"not known: {reason}")
     value, sd = float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else None
     off, reach = value - expected, 0.0 if sd is None else 2 * sd / math.sqrt(len(known))
     if noise:
         meaning = "no more is found in these rows than in permuted ones, so that a ratio says nothing"
-        return Law(name, relation, expected, value, sd, "unclear", meaning)
+        return Relation(name, formula, expected, value, sd, "unclear", meaning)
     if abs(off) + reach <= TOLERANCE:
-        return Law(name, relation, expected, value, sd, "kept", kept)
+        return Relation(name, formula, expected, value, sd, "kept", kept)
     if abs(off) - reach > TOLERANCE:
-        return Law(name, relation, expected, value, sd, "broken", below if off < 0 else above)
-    return Law(name, relation, expected, value, sd, "unclear", f"{len(known)} seeds scatter too much to tell")
+        return Relation(name, formula, expected, value, sd, "broken", below if off < 0 else above)
+    return Relation(name, formula, expected, value, sd, "unclear", f"{len(known)} seeds scatter too much to tell")

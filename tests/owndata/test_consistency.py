@@ -1,4 +1,4 @@
-"""The three laws of self-consistency: kept by an exact estimator, broken in known ways by others."""
+"""The three relations of self-consistency: kept by an exact estimator, broken in known ways by others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from mibench import cli
 from mibench.interface import Array, Context, Estimate, Estimator, EstimatorFacts, InputError, parameter
-from mibench.owndata.consistency import TOLERANCE, Consistency, judge, laws, self_consistency
+from mibench.owndata.consistency import TOLERANCE, Consistency, judge, relations, self_consistency
 
 
 def gaussian_pairs(n: int = 4000, rho: float = 0.8) -> tuple[Array, Array]:
@@ -41,7 +41,7 @@ class Shapes(Estimator):
 
 
 def test_a_gaussian_estimate_keeps_the_laws() -> None:
-    """-1/2 log(1 - r^2) of 4,000 points has sd rho / sqrt(n) = 0.013; the squares add no correlation, so all laws hold.
+    """-1/2 log(1 - r^2) of 4,000 points has sd rho / sqrt(n) = 0.013; squares add no correlation: all relations hold.
 
     Ratios: the bound is 4 standard errors of a half's estimate, over I = 0.511 nats.
     """
@@ -172,7 +172,7 @@ def found(independence: float = 0.0, data_processing: float = 1.0, additivity: f
 
 def test_a_law_by_hand() -> None:
     """Ratios 0.80 and 0.84: mean 0.82, sd 0.02 sqrt(2), se 0.02, so that mean + 2 se = 0.86 is below 1 - 0.05."""
-    independence, processing, additivity = laws([found(0.01, 0.80), found(0.03, 0.84)])
+    independence, processing, additivity = relations([found(0.01, 0.80), found(0.03, 0.84)])
     assert independence.value == pytest.approx(0.02)
     assert (independence.expected, independence.verdict) == (0.0, "kept")
     assert independence.sd == pytest.approx(0.01 * 2**0.5)
@@ -196,11 +196,11 @@ def test_a_law_by_hand() -> None:
     ],
 )
 def test_verdicts_take_two_standard_errors(ratios: tuple[float, ...], verdict: str) -> None:
-    assert laws([found(additivity=ratio) for ratio in ratios])[2].verdict == verdict
+    assert relations([found(additivity=ratio) for ratio in ratios])[2].verdict == verdict
 
 
 def test_directions_are_told_apart() -> None:
-    low, high = (laws([found(sign, 1 + sign, 1 + sign)] * 2) for sign in (-0.2, 0.2))
+    low, high = (relations([found(sign, 1 + sign, 1 + sign)] * 2) for sign in (-0.2, 0.2))
     assert [law.verdict for law in (*low, *high)] == ["broken"] * 6
     assert [("below" in law.meaning, "lowers" in law.meaning, "less" in law.meaning).index(True) for law in low] == [
         0,
@@ -211,7 +211,7 @@ def test_directions_are_told_apart() -> None:
 
 
 def test_ratios_say_nothing_where_no_more_is_found_than_in_permuted_rows() -> None:
-    independence, processing, additivity = laws([found(1.2, 0.2, 3.0), found(0.1, 0.2, 3.0)])
+    independence, processing, additivity = relations([found(1.2, 0.2, 3.0), found(0.1, 0.2, 3.0)])
     assert processing.verdict == additivity.verdict == "unclear"
     assert "permuted" in processing.meaning
     assert independence.verdict == "unclear"
@@ -220,8 +220,11 @@ def test_ratios_say_nothing_where_no_more_is_found_than_in_permuted_rows() -> No
 def test_what_failed_is_unknown_with_its_reason() -> None:
     lost = Consistency(1.0, 0.0, None, None, None, {"processed": "no room", "halves": "too few"})
     negative = Consistency(-1.0, -1.5, 1.0, 1.0, 1.0)
-    assert [law.meaning for law in laws([found(), lost])[1:]] == ["not known: no room", "not known: too few"]
-    (_, processing, _) = laws([found(), negative])
+    assert [relation.meaning for relation in relations([found(), lost])[1:]] == [
+        "not known: no room",
+        "not known: too few",
+    ]
+    (_, processing, _) = relations([found(), negative])
     assert (processing.verdict, processing.value, processing.off) == ("unknown", None, None)
     assert "not above 0" in processing.meaning
 
@@ -233,9 +236,9 @@ def test_a_gaussian_estimator_is_judged_right_on_data_that_are_not_gaussian() ->
     x = y**2 + 0.3 * y + 0.1 * rng.standard_normal((2000, 1))
     (cca, hsic) = judge(x, y, ["cca", "hsic"], seeds=range(3))
     assert cca.estimate == self_consistency(x, y, "cca", seed=7).estimate
-    assert [law.verdict for law in cca.laws[:2]] == ["kept", "broken"]
-    assert "raises the estimate" in cca.laws[1].meaning
-    assert (hsic.estimate, hsic.laws) == (None, ())
+    assert [relation.verdict for relation in cca.relations[:2]] == ["kept", "broken"]
+    assert "raises the estimate" in cca.relations[1].meaning
+    assert (hsic.estimate, hsic.relations) == (None, ())
     assert hsic.error is not None
     assert "laws of self-consistency" in hsic.error
 
@@ -265,7 +268,9 @@ def test_the_same_numbers_in_every_format(folder: Path, capsys: pytest.CaptureFi
     (one,) = nats["estimators"]
     (expected,) = judge(*gaussian_pairs(), ["cca"], seeds=(3, 4))
     assert one["estimate"] == pytest.approx(expected.estimate, rel=1e-12)
-    assert [law["value"] for law in one["laws"]] == pytest.approx([law.value for law in expected.laws], abs=1e-12)
+    assert [law["value"] for law in one["laws"]] == pytest.approx(
+        [relation.value for relation in expected.relations], abs=1e-12
+    )
     assert [law["verdict"] for law in one["laws"]] == ["kept"] * 3
     assert cli.main([*words, "--format", "csv", "--units", "bits"]) == 0
     lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
