@@ -1,19 +1,20 @@
 r"""Ties in columns of numbers: broken by noise that leaves the mutual information of the law as it is.
 
 A density has no ties; recorded numbers have plenty: whole years, readings in steps, zeros below a detection limit. An
-estimator that measures distances takes them for structure and finds information that is not there, or loses some.
+estimator that measures distances takes them for structure: it finds information that is not there, or loses some.
 
-Spread each tied value v uniformly over a cell of its own, x' = v + w(v) (U - 1/2) with U uniform on (0, 1), independent
-across rows, columns and sides, and no wider than leaves the cells of different values apart. Then x' tells v, since
-the cell does, and given v it tells nothing of y: I(X'; Y') = I(X; Y), whatever the widths. No estimator becomes exact
-by that, so the width is what errs least (100 laws whose truth is a sum or a quadrature; 200 to 5,000 points):
+Spread each tied value v uniformly over a cell of its own, x' = v + w (U - 1/2) for a cell of width w about v, U uniform
+on (0, 1), independent across rows, columns and sides. As no two cells overlap, x' tells v; and given v it tells nothing
+of y. So I(X'; Y') = I(X; Y), whatever the widths. No estimator becomes exact by that: the widths are those that err
+least over a hundred laws whose truth is a sum or a quadrature, at 200 to 5,000 points.
 
-- `thin`, for estimators that count neighbours: w = 1/1000 of the gap to the nearest other value. The noise only decides
-  which of the tied neighbours is nearer; values that few points share act as a lattice, those of many as labels.
-- `cells`, for estimators of a density: the w of a step of the lattice, so that cells join without a gap. An *atom*, a
-  value with far more points than those beside it, gets a cell as wide as its share of the points would take in a
-  uniform law of the same standard deviation, and the values above it move up by as much, in their order: its density
-  is then like that of the rest, where a cell of the step's width would be a spike.
+- `thin`, for estimators that count neighbours: w is 1/1000 of the gap to the nearest other value. The noise only
+  decides which of the tied neighbours is nearer. Values that few points share then act as numbers, those of many as
+  labels.
+- `cells`, for estimators of a density: half a step of the lattice to either side, but no further than half the way to
+  the next value, so that cells join. An *atom*, a value with far more points than those beside it, gets a cell as wide
+  as its share of the points would take in a uniform law of the same standard deviation, and the values above it move up
+  by as much, in their order. Its density is then like that of the rest; in a cell of one step it would be a spike.
 
 The noise has a stream of its own that no seed of a user can repeat. It is a function of the data, not of the seed and
 not of the order of rows: an estimate stays deterministic, and X = Y gets two noises, not one.
@@ -212,17 +213,20 @@ def copies(columns: list[Column], order: NDArray[np.int64]) -> int:
 
 
 def cells(column: Column, width: Width) -> tuple[Array, Array]:
-    """Width of the cell of each value (m,), 0 where nobody shares it, and how far the value moves up to make room."""
+    """Width of the cell of each value (m,), 0 where only one point has it, and how far its middle is from the value."""
     if len(column.values) == 1:
         return np.zeros(1), np.zeros(1)
     if width == "thin":
-        widths, room = THIN * nearest_gaps(column.values), np.zeros(len(column.values))
-    else:
-        widths = steps(column.values)
-        fair = column.counts / len(column.place) * math.sqrt(12) * float(column.values[column.place].std())
-        room = np.where(atoms(column), np.maximum(fair - widths, 0), 0)
-        widths = widths + room
-    return np.where(column.tied, widths, 0.0), np.cumsum(room) - room / 2
+        widths = np.where(column.tied, THIN * nearest_gaps(column.values), 0.0)
+        return widths, np.zeros(len(widths))
+    gaps, step = np.diff(column.values), steps(column.values)
+    below, above = (
+        np.where(column.tied, np.minimum(step, np.concatenate(gap)) / 2, 0.0)
+        for gap in ((gaps[:1], gaps), (gaps, gaps[-1:]))
+    )
+    fair = column.counts / len(column.place) * math.sqrt(12) * float(column.values[column.place].std())
+    room = np.where(atoms(column), np.maximum(fair - below - above, 0), 0)
+    return below + room + above, np.cumsum(room) - room / 2 + (above - below) / 2
 
 
 def nearest_gaps(values: Array) -> Array:
@@ -234,7 +238,7 @@ def nearest_gaps(values: Array) -> Array:
 def steps(values: Array) -> Array:
     """Step of the lattice at each of two or more increasing values (m,): the smallest of some gaps on either side.
 
-    Of the two sides the larger counts: where a fine lattice meets a coarse one, a value belongs to both.
+    Of the two sides the larger counts: where a fine lattice meets a coarse one, a value of the coarse keeps its step.
     """
     gaps = np.diff(values)
     below, above = _least(gaps), _least(gaps[::-1])[::-1]
