@@ -152,7 +152,7 @@ def test_values_that_differ_by_rounding_are_one() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_ties_far_from_zero_are_broken(width: Width) -> None:
-    values = 1e12 + rng(9).integers(0, 50, 1000)
+    values = 1e12 + rng(9).integers(0, 50, 1000).astype(np.float64)
     assert len(np.unique(spread_one(values, width))) == 1000
 
 
@@ -209,7 +209,8 @@ def test_no_seed_of_the_user_is_the_seed_of_the_noise() -> None:
 
 def edges_of(step: float) -> Array:
     """Edges between the values of a standard normal in steps."""
-    return (np.arange(-math.ceil(8 / step), math.ceil(8 / step)) + 0.5) * step
+    places = np.arange(-math.ceil(8 / step), math.ceil(8 / step), dtype=np.float64)
+    return (places + 0.5) * step
 
 
 def cells_information(x: Array, y: Array, rho: float) -> float:
@@ -305,6 +306,10 @@ def sums(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
     return np.round(x, 1), np.round(y / 0.2) * 0.2
 
 
+def five_ratings(values: Array) -> Array:
+    return np.asarray(np.clip(np.round(values), -2, 2), dtype=np.float64)
+
+
 FLIP = np.array([[0.4, 0.1], [0.1, 0.4]])
 ZEROS = np.array([[0.42 * 0.9, 0.42 * 0.1], [0.58 * 0.1, 0.58 * 0.9]])
 RATINGS = np.array([-1.5, -0.5, 0.5, 1.5])
@@ -337,7 +342,7 @@ LAWS: dict[str, tuple[Draw, Callable[[], float]]] = {
     "zero-inflated": (zeros, lambda: information(ZEROS)),
     "independent zeros": (independent_zeros, lambda: 0.0),
     "ratings": (
-        normals(0.7, *[lambda v: np.clip(np.round(v), -2, 2)] * 2),
+        normals(0.7, five_ratings, five_ratings),
         lambda: cells_information(RATINGS, RATINGS, 0.7),
     ),
     "binary": (bits(1), lambda: information(FLIP)),
