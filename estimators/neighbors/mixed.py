@@ -54,12 +54,12 @@ class MixedKSG(FromNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        data, given = self.prepared(x, y, context), (x, y)
+        data, recorded = self.prepared(x, y, context), np.hstack([x, y])
         x, y = data.x, data.y
         radii, *strict = strict_neighbors(x, y, self.ks, norm=self.norm, threads=context.threads)
         repeated = radii == 0
         if data.share_x + data.share_y > 0:  # nobody coincides any more, but who did is counted, not measured
-            repeated |= others_alike(np.hstack(given))[:, None] >= np.asarray(self.ks)
+            repeated |= others_alike(recorded)[:, None] >= np.asarray(self.ks)
         neighbors, (counts_x, counts_y) = np.broadcast_to(self.ks, radii.shape), strict
         if self.counts == "article":
             counts_x, counts_y = (
