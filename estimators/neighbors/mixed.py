@@ -54,12 +54,12 @@ class MixedKSG(FromNeighbors):
 
     def estimate(self, x: Array, y: Array, context: Context) -> Estimate:
         """See `Estimator.estimate`."""
-        data, recorded = self.prepared(x, y, context), np.hstack([x, y])
+        data, recorded = self.prepared(x, y, context), (x, y)
         x, y = data.x, data.y
         radii, *strict = strict_neighbors(x, y, self.ks, norm=self.norm, threads=context.threads)
         repeated = radii == 0
         if data.share_x + data.share_y > 0:  # nobody coincides any more, but who did is counted, not measured
-            repeated |= others_alike(recorded)[:, None] >= np.asarray(self.ks)
+            repeated |= others_alike(np.hstack(recorded))[:, None] >= np.asarray(self.ks)
         neighbors, (counts_x, counts_y) = np.broadcast_to(self.ks, radii.shape), strict
         if self.counts == "article":
             counts_x, counts_y = (
@@ -70,9 +70,9 @@ class MixedKSG(FromNeighbors):
             neighbors, counts_x, counts_y = (
                 np.where(repeated, others_alike(block)[:, None] + extra, counts)
                 for block, extra, counts in (
-                    (np.hstack(given), 1, neighbors),
-                    (given[0], 0, counts_x),
-                    (given[1], 0, counts_y),
+                    (np.hstack(recorded), 1, neighbors),
+                    (recorded[0], 0, counts_x),
+                    (recorded[1], 0, counts_y),
                 )
             )
         logarithm = np.log if self.counts == "article" else digamma
