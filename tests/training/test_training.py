@@ -73,7 +73,7 @@ def test_learning_rates() -> None:
 
 def test_weights_follow_adamw_one_by_one_and_their_moving_average() -> None:
     """Against torch's AdamW on a plain module, with the batches that the generator gives."""
-    n, size, decay = 20, 8, 0.5
+    n, size, decay = 20, 8, 0.3  # not a half, which is its own complement
 
     def objective(network: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         gain = -(network(x) - y).square().mean((1, 2))
